@@ -1,0 +1,47 @@
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test check format bench generate verify pins clean
+SHELL := bash
+
+export PYTHON
+PY := .venv/bin/python
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: ## Create .venv from the pinned requirements (PYTHON=… chooses the interpreter)
+	@scripts/venv.sh
+
+demo: venv ## Run the census example, kill it part way, and watch it resume
+	@$(PY) examples/census/demo.py
+
+test: check ## Run all checks and all tests (ARGS=… is passed to pytest)
+	@$(PY) -m pytest $(ARGS)
+
+check: venv ## Check format, lint, types and layers
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports
+
+format: venv ## Format the code and sort its imports
+	$(PY) -m ruff check --select I --fix .
+	$(PY) -m ruff format .
+
+bench: venv ## Measure against the raw floor and the peers; prints a table
+	@scripts/venv.sh bench || echo "The peers did not install: measuring without them" >&2
+	@$(PY) -m benchmarks
+
+generate: venv ## Write the generated files
+	@$(PY) -m holdfast_engine.generate
+
+verify: venv ## Regenerate, and fail when a file of the repository changes by it
+	@state() { git diff; git status --porcelain --untracked-files=all; }; before=$$(state); \
+	$(PY) -m holdfast_engine.generate && [ "$$before" = "$$(state)" ] || \
+	{ echo "A generated file was out of date: commit what 'make generate' wrote" >&2; git status --short >&2; exit 1; }
+
+pins: ## Resolve the newest versions again and write requirements/*.txt
+	@scripts/pins.sh
+
+clean: ## Remove .venv, caches and what builds left behind
+	rm -rf .venv .venv.lock .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
