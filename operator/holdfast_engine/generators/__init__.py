@@ -1,0 +1,1 @@
+"""Files that are derived from code, and the code that derives them."""

@@ -1,0 +1,151 @@
+-- What people ask of a run: cancel, suspend, unsuspend, resume, replay, discard. Each returns the state after it.
+
+create or replace function holdfast.cancel_run(p_run_id uuid, p_grace_seconds double precision default 30) returns text
+language plpgsql
+set search_path = pg_catalog
+as $$
+declare
+    r holdfast.runs;
+    v_now timestamptz := holdfast.now();
+begin
+    select * into r from holdfast.runs where id = p_run_id for update;
+    if r.id is null then
+        perform holdfast.refuse('HF002', format('no run %s', p_run_id));
+    elsif r.state in ('Starting', 'Running') then
+        update holdfast.runs set
+            state = 'Canceling', cancel_requested_at = v_now, pending_deadline_at = null,
+            lease_expires_at = coalesce(lease_expires_at, case when session_hash is not null then v_now end),
+            attempt_deadline_at = least(attempt_deadline_at, v_now + make_interval(secs => p_grace_seconds))
+        where id = p_run_id and state = r.state;
+        return 'Canceling';
+    elsif r.state in ('Delayed', 'Queued', 'Waiting', 'Backoff', 'Suspended') then
+        update holdfast.runs set
+            state = 'Canceled', cancel_requested_at = v_now, finished_at = v_now, suspended_from = null,
+            suspended_at = null, reason = 'Canceled', message = 'canceled before it went on'
+        where id = p_run_id and state = r.state;
+        return 'Canceled';
+    end if;
+    return r.state;
+end
+$$;
+
+create or replace function holdfast.suspend_run(p_run_id uuid) returns text
+language plpgsql
+set search_path = pg_catalog
+as $$
+declare
+    r holdfast.runs;
+    v_now timestamptz := holdfast.now();
+begin
+    select * into r from holdfast.runs where id = p_run_id for update;
+    if r.id is null then
+        perform holdfast.refuse('HF002', format('no run %s', p_run_id));
+    elsif r.state in ('Starting', 'Running') then
+        update holdfast.runs set suspend_requested_at = coalesce(suspend_requested_at, v_now) where id = p_run_id;
+    elsif r.state in ('Delayed', 'Queued', 'Waiting', 'Backoff') then
+        update holdfast.runs set
+            state = 'Suspended', suspended_from = case when r.state = 'Backoff' then 'Queued' else r.state end,
+            suspended_at = v_now
+        where id = p_run_id and state = r.state;
+        return 'Suspended';
+    elsif r.state <> 'Suspended' then
+        perform holdfast.refuse('HF005', format('a run in state %s cannot be suspended', r.state));
+    end if;
+    return r.state;
+end
+$$;
+
+create or replace function holdfast.unsuspend_run(p_run_id uuid) returns text
+language plpgsql
+set search_path = pg_catalog
+as $$
+declare
+    r holdfast.runs;
+    v_now timestamptz := holdfast.now();
+begin
+    select * into r from holdfast.runs where id = p_run_id for update;
+    if r.id is null then
+        perform holdfast.refuse('HF002', format('no run %s', p_run_id));
+    elsif r.state = 'Suspended' then
+        update holdfast.runs set
+            state = r.suspended_from,
+            queued_at = case when r.suspended_from = 'Queued' then coalesce(queued_at, v_now) else queued_at end,
+            -- a suspended run's deadline does not run on
+            run_deadline_at = run_deadline_at + (v_now - r.suspended_at),
+            suspended_from = null, suspended_at = null, suspend_requested_at = null
+        where id = p_run_id and state = 'Suspended';
+        return r.suspended_from;
+    elsif r.suspend_requested_at is not null then
+        update holdfast.runs set suspend_requested_at = null where id = p_run_id;
+    end if;
+    return r.state;
+end
+$$;
+
+-- A dead letter goes on from its failed step, with fresh counters; what succeeded stays recorded.
+create or replace function holdfast.resume_run(p_run_id uuid) returns text
+language plpgsql
+set search_path = pg_catalog
+as $$
+declare
+    r holdfast.runs;
+begin
+    select * into r from holdfast.runs where id = p_run_id for update;
+    if r.id is null then
+        perform holdfast.refuse('HF002', format('no run %s', p_run_id));
+    elsif r.state not in ('Failed', 'TimedOut') then
+        perform holdfast.refuse('HF005', format('only a dead letter can be resumed; run %s is %s', p_run_id, r.state),
+            case when r.state in ('Succeeded', 'Canceled', 'Expired') then 'start a new run with the same input: holdfast runs replay'
+                 when r.state = 'Suspended' then 'unsuspend it' end);
+    end if;
+    update holdfast.runs set
+        state = 'Queued', queued_at = coalesce(queued_at, holdfast.now()), finished_at = null, discarded_at = null,
+        failures = 0, failures_since_progress = 0, disruptions = 0, due_at = null, expire_at = null,
+        run_deadline_at = null, pending_deadline_at = null, reason = null, message = null, error = null
+    where id = p_run_id and state = r.state;
+    return 'Queued';
+end
+$$;
+
+-- A new run with the same program and input. Idempotency key and name stay with the old one.
+create or replace function holdfast.replay_run(p_run_id uuid, out run_id uuid, out run_name text)
+language plpgsql
+set search_path = pg_catalog
+as $$
+declare
+    r holdfast.runs;
+begin
+    select * into r from holdfast.runs where id = p_run_id;
+    if r.id is null then
+        perform holdfast.refuse('HF002', format('no run %s', p_run_id));
+    end if;
+    select t.run_id, t.run_name into run_id, run_name
+    from holdfast.trigger_run(r.namespace, r.task, r.input, jsonb_strip_nulls(jsonb_build_object(
+        'queue', r.queue, 'entrypoint', r.entrypoint, 'priority', r.priority, 'concurrency_key', r.concurrency_key,
+        'tags', to_jsonb(r.tags), 'max_attempts', r.max_attempts, 'backoff_seconds', r.backoff_seconds,
+        'max_backoff_seconds', r.max_backoff_seconds, 'multiplier_percent', r.multiplier_percent,
+        'disruption_limit', r.disruption_limit, 'active_deadline_seconds', r.run_deadline_seconds,
+        'attempt_deadline_seconds', r.attempt_deadline_seconds,
+        'pending_deadline_seconds', r.pending_deadline_seconds, 'lease_seconds', r.lease_seconds,
+        'ttl_seconds', r.ttl_seconds, 'template', r.template, 'replay_of', r.id))) as t;
+end
+$$;
+
+-- Decide that a dead letter needs no further action: it leaves the dead letters and stays in the list of runs.
+create or replace function holdfast.discard_run(p_run_id uuid) returns text
+language plpgsql
+set search_path = pg_catalog
+as $$
+declare
+    r holdfast.runs;
+begin
+    select * into r from holdfast.runs where id = p_run_id for update;
+    if r.id is null then
+        perform holdfast.refuse('HF002', format('no run %s', p_run_id));
+    elsif r.state not in ('Failed', 'TimedOut') then
+        perform holdfast.refuse('HF005', format('only a dead letter can be discarded; run %s is %s', p_run_id, r.state));
+    end if;
+    update holdfast.runs set discarded_at = coalesce(discarded_at, holdfast.now()) where id = p_run_id;
+    return r.state;
+end
+$$;

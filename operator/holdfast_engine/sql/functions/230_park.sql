@@ -1,0 +1,46 @@
+-- Leave without an end: the run waits for its time (kind 'timer', after so many seconds), goes on at once in another
+-- attempt (kind 'handover'), or stays until someone unsuspends it (kind 'suspend'). Slot and lease are free on return.
+create or replace function holdfast_v1.park(
+    p_run_id uuid, p_attempt integer, p_session bytea, p_kind text, p_wake_after_seconds double precision
+) returns text
+language plpgsql security definer
+set search_path = pg_catalog
+as $$
+declare
+    r holdfast.runs;
+    v_now timestamptz := holdfast.now();
+    v_state text;
+begin
+    select * into r from holdfast.runs where id = p_run_id for update;
+    if r.attempt is distinct from p_attempt or r.session_hash is distinct from sha256(p_session) then
+        -- the answer of the first call may have been lost
+        if r.attempt = p_attempt and exists (
+            select from holdfast.attempts a where a.run_id = p_run_id and a.number = p_attempt
+                and a.outcome in ('Parked', 'Suspended') and a.launch ->> 'session' = encode(sha256(p_session), 'hex'))
+        then
+            return r.state;
+        end if;
+        perform holdfast.refuse_fenced(p_run_id, p_attempt);
+    elsif p_kind not in ('timer', 'handover', 'suspend') then
+        perform holdfast.refuse('HF005', format('unknown kind of wait %s', quote_literal(p_kind)));
+    elsif r.state = 'Canceling' then
+        perform holdfast.refuse('HF005', format('run %s is being canceled and cannot wait', p_run_id));
+    end if;
+    v_state := case when p_kind = 'suspend' or r.suspend_requested_at is not null then 'Suspended' else 'Waiting' end;
+    update holdfast.attempts set
+        ended_at = v_now, outcome = case when v_state = 'Suspended' then 'Suspended' else 'Parked' end, reason = p_kind,
+        launch = coalesce(launch, '{}') || jsonb_build_object('session', encode(sha256(p_session), 'hex'))
+    where run_id = p_run_id and number = p_attempt;
+    update holdfast.runs set
+        state = v_state,
+        wait_kind = case when p_kind <> 'suspend' then p_kind end,
+        due_at = case when p_kind <> 'suspend' then v_now + make_interval(secs => coalesce(p_wake_after_seconds, 0)) end,
+        suspended_from = case when v_state = 'Suspended' then case when p_kind = 'timer' then 'Waiting' else 'Queued' end end,
+        suspended_at = case when v_state = 'Suspended' then v_now end,
+        suspend_requested_at = null,
+        failures_since_progress = 0,
+        session_hash = null, lease_expires_at = null, attempt_deadline_at = null
+    where id = p_run_id and state = 'Running';
+    return v_state;
+end
+$$;

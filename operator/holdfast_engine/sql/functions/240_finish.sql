@@ -1,0 +1,47 @@
+-- End the attempt with its outcome: 'Succeeded' (value = result), 'Failed' (class App or NonRetryable, value = error),
+-- 'Canceled', or 'Disrupted'. Failed steps named in p_reopen_keys are executed again by the next attempt.
+-- When it returns, the slot is free and whoever waits has been notified. Sending it twice is allowed.
+create or replace function holdfast_v1.finish(
+    p_run_id uuid, p_attempt integer, p_session bytea, p_outcome text, p_class text, p_reason text, p_message text,
+    p_value text, p_retry_after_seconds double precision, p_reopen_keys text[]
+) returns text
+language plpgsql security definer
+set search_path = pg_catalog
+as $$
+declare
+    r holdfast.runs;
+    v_now timestamptz := holdfast.now();
+    v_session text := encode(sha256(p_session), 'hex');
+begin
+    select * into r from holdfast.runs where id = p_run_id for update;
+    if r.attempt is distinct from p_attempt or r.session_hash is distinct from sha256(p_session) then
+        if r.attempt = p_attempt and exists (
+            select from holdfast.attempts a where a.run_id = p_run_id and a.number = p_attempt
+                and a.ended_at is not null and a.launch ->> 'session' = v_session)
+        then
+            return r.state;
+        end if;
+        perform holdfast.refuse_fenced(p_run_id, p_attempt);
+    end if;
+    update holdfast.attempts set launch = coalesce(launch, '{}') || jsonb_build_object('session', v_session)
+    where run_id = p_run_id and number = p_attempt;
+
+    if p_outcome = 'Succeeded' then
+        update holdfast.attempts set ended_at = v_now, outcome = 'Succeeded' where run_id = p_run_id and number = p_attempt;
+        update holdfast.runs set
+            state = 'Succeeded', result = p_value, error = null, reason = 'Succeeded', message = null, finished_at = v_now,
+            session_hash = null, lease_expires_at = null, attempt_deadline_at = null, due_at = null
+        where id = p_run_id and state = r.state;
+        return 'Succeeded';
+    elsif p_outcome = 'Canceled' and r.state = 'Canceling' then
+        return holdfast.end_attempt(p_run_id, p_attempt, 'App', 'Canceled', coalesce(p_message, 'canceled on request'), p_value);
+    elsif p_outcome = 'Disrupted' then
+        return holdfast.end_attempt(p_run_id, p_attempt, 'Disruption', p_reason, p_message, p_value, p_retry_after_seconds);
+    elsif p_outcome in ('Failed', 'Canceled') and p_class in ('App', 'NonRetryable') then
+        update holdfast.steps set outcome = 'Retrying', tries = 0
+        where run_id = p_run_id and key = any(p_reopen_keys) and outcome = 'Failed';
+        return holdfast.end_attempt(p_run_id, p_attempt, p_class, p_reason, p_message, p_value, p_retry_after_seconds);
+    end if;
+    perform holdfast.refuse('HF005', format('outcome %s with class %s is not one that a runner reports', p_outcome, p_class));
+end
+$$;

@@ -1,0 +1,12 @@
+-- Two schemas: `holdfast` belongs to the control plane, `holdfast_v1` is the protocol of the pods.
+-- The role holdfast_runner may execute the functions of holdfast_v1 and nothing else; logins of pods are members of it.
+create schema if not exists holdfast;
+create schema holdfast_v1;
+
+do $$
+begin
+    create role holdfast_runner nologin;
+exception when duplicate_object or unique_violation then
+    null;  -- roles belong to the whole server: another database made it
+end
+$$;

@@ -1,0 +1,1 @@
+"""Pure vocabulary and rules: no I/O, imports nothing else of Holdfast."""

@@ -1,0 +1,112 @@
+"""Every error Holdfast raises, in one tree.
+
+    HoldfastError (Exception)
+    |-- DefinitionError         a task or step is declared in a way that cannot work
+    |   `-- DuplicateTaskError
+    |-- InputError              the input does not fit the task's parameters
+    |-- EncodingError           a value cannot be recorded, or not be rebuilt
+    |   `-- PayloadTooLargeError
+    |-- StepFailedError         a step failed with an exception that cannot be rebuilt by name
+    |-- StepTimeoutError        a step ran longer than its `timeout`
+    |-- RetryAfter              raised by authors: try again after so many seconds
+    |-- NonRetryableError       raised by authors: trying again is pointless
+    |-- BranchError             a step was called from a place whose order cannot be recorded
+    `-- ControlError            the control plane refused a request (unknown run, wrong state, ...)
+
+    ControlFlow (BaseException)  `except Exception` must not eat these: they end the attempt
+    |-- RunCanceled
+    |-- RunParked
+    |-- AttemptFenced            a newer attempt owns the run
+    |-- HistoryMismatch          the program and its recorded history disagree
+    `-- AttemptDisrupted         this attempt cannot go on, through no fault of the code
+"""
+
+from __future__ import annotations
+
+
+class HoldfastError(Exception):
+    """Root of all errors that authors and callers may catch."""
+
+
+class DefinitionError(HoldfastError):
+    """A task or step is declared in a way that cannot work; raised at import, before any run."""
+
+
+class DuplicateTaskError(DefinitionError):
+    """Two different functions claim one task name."""
+
+
+class InputError(HoldfastError):
+    """The input does not fit the task's parameters. Never retried."""
+
+
+class EncodingError(HoldfastError):
+    """A value cannot be recorded, or a recorded value cannot be rebuilt to the annotated type."""
+
+
+class PayloadTooLargeError(EncodingError):
+    """An encoded value is larger than its limit."""
+
+
+class StepFailedError(HoldfastError):
+    """A step failed with an exception whose class cannot be rebuilt from its record.
+
+    Raised on the first pass as well as on replay, so that both take the same way.
+    """
+
+
+class StepTimeoutError(HoldfastError, TimeoutError):
+    """A step ran longer than its ``timeout`` (seconds)."""
+
+
+class BranchError(HoldfastError):
+    """A step was called from a place whose order cannot be recorded."""
+
+
+class ControlError(HoldfastError):
+    """The control plane refused a request; the message says why and what to do."""
+
+
+class RetryAfter(HoldfastError):
+    """Raise in a step or task to be tried again after ``seconds``, whatever the backoff says."""
+
+    def __init__(self, seconds: float, message: str = "") -> None:
+        if seconds < 0:
+            raise ValueError(f"RetryAfter(seconds={seconds}): the delay must not be negative")
+        super().__init__(seconds, message)
+        self.seconds = seconds
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message or f"try again after {self.seconds:g} s"
+
+
+class NonRetryableError(HoldfastError):
+    """Raise in a step or task when trying again is pointless: the run fails at once."""
+
+
+class ControlFlow(BaseException):
+    """Root of what ends an attempt from outside the author's code.
+
+    Not an ``Exception``: an ``except Exception`` around a step must not eat it.
+    """
+
+
+class RunCanceled(ControlFlow):
+    """Someone canceled this run; clean up and let it pass."""
+
+
+class RunParked(ControlFlow):
+    """The run waits without a process; it goes on here in a later attempt."""
+
+
+class AttemptFenced(ControlFlow):
+    """A newer attempt owns this run: nothing this process does can be recorded any more."""
+
+
+class HistoryMismatch(ControlFlow):
+    """The program asks for something else than what was recorded. The run stays resumable."""
+
+
+class AttemptDisrupted(ControlFlow):
+    """This attempt cannot go on, through no fault of the code (shutdown, database outage)."""
