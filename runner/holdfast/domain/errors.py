@@ -11,7 +11,11 @@
     |-- RetryAfter              raised by authors: try again after so many seconds
     |-- NonRetryableError       raised by authors: trying again is pointless
     |-- BranchError             a step was called from a place whose order cannot be recorded
-    `-- ControlError            the control plane refused a request (unknown run, wrong state, ...)
+    |-- ControlError            the control plane refused a request (unknown run, wrong state, ...)
+    |-- MissingExtraError       a part of Holdfast is used whose packages are not installed
+    |-- EmbeddedPostgresError   the embedded PostgreSQL cannot be started or stopped
+    |-- MigrationError          a database cannot be used, or not be brought up to date
+    `-- UnknownQueryError       no `.sql` file has a query of that name
 
     ControlFlow (BaseException)  `except Exception` must not eat these: they end the attempt
     |-- RunCanceled
@@ -65,6 +69,30 @@ class BranchError(HoldfastError):
 
 class ControlError(HoldfastError):
     """The control plane refused a request; the message says why and what to do."""
+
+
+class MissingExtraError(HoldfastError):
+    """A part of Holdfast is used whose packages are not installed; the message has the command."""
+
+    def __init__(self, *, what: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs the package {package}, which is not installed. "
+            f"Install it with: pip install 'holdfast[{extra}]'"
+        )
+        self.package = package
+        self.extra = extra
+
+
+class EmbeddedPostgresError(HoldfastError):
+    """The embedded PostgreSQL cannot be started or stopped; the message says why and what to do."""
+
+
+class MigrationError(HoldfastError):
+    """A database cannot be used, or not be brought up to date; the message says why and what to do."""
+
+
+class UnknownQueryError(HoldfastError):
+    """No ``.sql`` file has a query of that name."""
 
 
 class RetryAfter(HoldfastError):
