@@ -67,7 +67,7 @@ class DataDirectory:
 
     @property
     def socket_directory(self) -> Path:
-        """The folder of the unix socket: inside the directory, or under the temporary one if that is too long."""
+        """The folder of the unix socket: inside the directory, or under the temporary one if too long."""
         inside = self.root / "socket"
         if len(os.fsencode(inside / ".s.PGSQL.65535")) <= _LONGEST_SOCKET_PATH_BYTES:
             return inside
@@ -94,12 +94,13 @@ class DataDirectory:
         Raises:
             EmbeddedPostgresError: it holds something else. As root we would give that away to another user.
         """
-        if self.root.exists() and not (self.root / LOCK_NAME).exists():
-            if not self.root.is_dir() or any(self.root.iterdir()):
-                raise EmbeddedPostgresError(
-                    f"{self.root} exists and is not the directory of an embedded PostgreSQL. "
-                    "Choose an empty directory, or one that does not exist."
-                )
+        is_ours = (self.root / LOCK_NAME).exists()
+        is_free = not self.root.exists() or (self.root.is_dir() and not any(self.root.iterdir()))
+        if not is_ours and not is_free:
+            raise EmbeddedPostgresError(
+                f"{self.root} exists and is not the directory of an embedded PostgreSQL. "
+                "Choose an empty directory, or one that does not exist."
+            )
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def prepare(self) -> None:
@@ -141,8 +142,8 @@ class DataDirectory:
         offered = self._programs.run("postgres", "--version").split()[2].split(".")[0]
         if stored != offered:
             raise EmbeddedPostgresError(
-                f"{self.data} was made by PostgreSQL {stored}, and this is PostgreSQL {offered}, which cannot read "
-                "it. Choose another directory, or convert the data with pg_upgrade."
+                f"{self.data} was made by PostgreSQL {stored}, and this is PostgreSQL {offered}, which cannot "
+                "read it. Choose another directory, or convert the data with pg_upgrade."
             )
 
     def _make_socket_directory(self) -> None:

@@ -1,8 +1,8 @@
 """A PostgreSQL server of our own, for as long as its owner lives.
 
-The server is the child of a shell that watches a pipe from the owner. Closing the pipe is how the owner stops the
-server, and its end is how the shell learns that the owner was killed: a stop and a crash take the same way out, a fast
-shutdown. Should the shell be killed as well, the next owner of the directory stops the orphan and goes on.
+The server is the child of a shell that watches a pipe from the owner. Closing the pipe is how the owner stops
+the server, and its end is how the shell learns that the owner was killed: a stop and a crash take the same way
+out, a fast shutdown. Should the shell be killed as well, the next owner of the directory stops the orphan.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from holdfast_engine.postgres.programs import Programs, embedded_programs
 
 START_TIMEOUT_SECONDS = 60
 
-# Runs its arguments until they end by themselves or stdin ends, which is answered with a fast shutdown (SIGINT).
+# Runs its arguments until they end by themselves, or stdin ends: then a fast shutdown (SIGINT).
 _RUN_WHILE_OWNED = """
 exec 3<&0
 "$@" 3<&- </dev/null & server=$!
@@ -41,12 +41,13 @@ _PREDECESSOR_IS_LEAVING = ("is still in use", 'lock file "postmaster.pid" alread
 class EmbeddedPostgres:
     """A PostgreSQL 18 server in ``directory``, owned by this object from `start` to `stop`.
 
-    Use it as an async context manager, or call `start` and `stop`, from any event loop. A directory has one owner; a
-    second one is refused. After a crash of owner or server, `start` recovers the data.
+    Use it as an async context manager, or call `start` and `stop`, from any event loop. A directory has one
+    owner; a second one is refused. After a crash of owner or server, `start` recovers the data.
 
     Args:
         directory: made if it does not exist; otherwise empty, or one of an earlier embedded server.
-        tcp: also listen on a free port of 127.0.0.1, with a password; `dsn` then uses it. Default: unix socket only.
+        tcp: also listen on a free port of 127.0.0.1, with a password; `dsn` then uses it. Default: False, the
+            unix socket only.
         settings: server settings by name, for example ``{"fsync": "off"}``. Default: PostgreSQL's.
         programs: folder of PostgreSQL's programs. Default: those that the extra ``dev`` installs.
 
@@ -101,7 +102,7 @@ class EmbeddedPostgres:
         return postmaster.pid
 
     def dsn(self, database: str = "postgres", role: str = SUPERUSER) -> str:
-        """The DSN of ``database`` for ``role``. Over TCP, only the superuser has a password from the start."""
+        """The DSN of ``database`` for ``role``. Over TCP only the superuser has a password."""
         if self._tcp:
             secret = f":{quote(self._files.password)}" if role == SUPERUSER else ""
             return f"postgresql://{quote(role)}{secret}@127.0.0.1:{self.port}/{quote(database)}"
@@ -112,7 +113,8 @@ class EmbeddedPostgres:
         """Start the server and return when it accepts connections. Does nothing if it runs already.
 
         Raises:
-            EmbeddedPostgresError: the directory is not usable or has another owner, or the server does not start.
+            EmbeddedPostgresError: the directory is not usable or has another owner, or the server does not
+                start; carries the end of its log.
         """
         if self._server is not None and self._server.poll() is None:
             return
@@ -126,7 +128,7 @@ class EmbeddedPostgres:
             raise
 
     async def stop(self) -> None:
-        """Stop the server, by a fast shutdown, and give up the directory. May come twice, or before `start`."""
+        """Stop the server (a fast shutdown) and give up the directory. May come twice, or before `start`."""
         server, self._server = self._server, None
         try:
             if server is not None:
@@ -158,13 +160,12 @@ class EmbeddedPostgres:
             "log_timezone": "UTC",
             **self._settings,
         }
-        server = [str(self.programs / "postgres"), "-D", str(self._files.data)]
+        command = ["/bin/sh", "-c", _RUN_WHILE_OWNED, "holdfast-postgres"]
+        command += [str(self.programs / "postgres"), "-D", str(self._files.data)]
         for name, value in settings.items():
-            server += ["-c", f"{name}={value}"]
+            command += ["-c", f"{name}={value}"]
         with self._files.log.open("wb") as log:
-            return self._programs.launch(
-                ["/bin/sh", "-c", _RUN_WHILE_OWNED, "holdfast-postgres", *server], log
-            )
+            return self._programs.launch(command, log)
 
     async def _becomes_ready(self, server: subprocess.Popen[bytes], deadline: float) -> bool:
         while server.poll() is None and time.monotonic() < deadline:

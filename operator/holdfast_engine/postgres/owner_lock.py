@@ -35,8 +35,8 @@ class OwnerLock:
             owner = file.read() or "another process"
             file.close()
             raise EmbeddedPostgresError(
-                f"{self._path.parent} is in use by {owner}. Connect to that server by its DSN, stop that process, "
-                "or choose another directory."
+                f"{self._path.parent} is in use by {owner}. Connect to that server by its DSN, "
+                "stop that process, or choose another directory."
             ) from None
         file.truncate(0)
         file.write(f"process {os.getpid()}")

@@ -44,7 +44,7 @@ class Programs:
 
     @classmethod
     def in_folder(cls, folder: Path) -> Programs:
-        """The programs in ``folder``. PostgreSQL refuses to run as root: if we are root, they run as nobody."""
+        """The programs in ``folder``. If we are root they run as nobody: PostgreSQL refuses root."""
         if os.geteuid() != 0:
             return cls(folder, None, None)
         try:
