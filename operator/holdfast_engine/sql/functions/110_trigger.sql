@@ -2,7 +2,7 @@
 -- Options (all optional): name, queue, entrypoint, priority, concurrency_key, idempotency_key, tags, start_after,
 -- delay_seconds, expire_after_seconds, max_attempts, backoff_seconds, max_backoff_seconds, multiplier_percent,
 -- disruption_limit, active_deadline_seconds, attempt_deadline_seconds, pending_deadline_seconds, lease_seconds,
--- ttl_seconds, template, suspend, replay_of. What is not given comes from the task, then from the defaults below.
+-- ttl_seconds, template, launcher, suspend, replay_of. What is not given comes from the task, then from the defaults below.
 -- Returns the run's id and whether this call created it (false: the idempotency key was used before).
 create or replace function holdfast.trigger_run(
     p_namespace text, p_task text, p_input text, p_options jsonb default '{}',
@@ -25,7 +25,8 @@ begin
         'name', 'queue', 'entrypoint', 'priority', 'concurrency_key', 'idempotency_key', 'tags', 'start_after',
         'delay_seconds', 'expire_after_seconds', 'max_attempts', 'backoff_seconds', 'max_backoff_seconds',
         'multiplier_percent', 'disruption_limit', 'active_deadline_seconds', 'attempt_deadline_seconds',
-        'pending_deadline_seconds', 'lease_seconds', 'ttl_seconds', 'template', 'suspend', 'replay_of');
+        'pending_deadline_seconds', 'lease_seconds', 'ttl_seconds', 'template', 'launcher', 'suspend',
+        'replay_of');
     if unknown is not null then
         perform holdfast.refuse('HF004', format('unknown trigger options: %s', unknown));
     end if;
@@ -58,7 +59,7 @@ begin
 
     begin
         insert into holdfast.runs (
-            id, namespace, name, task, queue, state, entrypoint, input, template, tags, priority, concurrency_key,
+            id, namespace, name, task, queue, state, entrypoint, input, template, launcher, tags, priority, concurrency_key,
             idempotency_key, max_attempts, backoff_seconds, max_backoff_seconds, multiplier_percent, disruption_limit,
             run_deadline_seconds, attempt_deadline_seconds, pending_deadline_seconds, lease_seconds, ttl_seconds,
             replay_of, created_at, queued_at, due_at, expire_at, suspended_from, suspended_at
@@ -66,6 +67,7 @@ begin
             run_id, p_namespace, run_name, p_task, v_queue, v_state,
             coalesce(wanted ->> 'entrypoint', known.entrypoint), p_input,
             coalesce(known.spec -> 'template', '{}') || coalesce(wanted -> 'template', '{}'),
+            wanted ->> 'launcher',
             coalesce((select array_agg(tag) from jsonb_array_elements_text(wanted -> 'tags') as tag), '{}'),
             coalesce((wanted ->> 'priority')::integer, 0),
             wanted ->> 'concurrency_key',

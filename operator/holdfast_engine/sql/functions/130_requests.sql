@@ -127,7 +127,7 @@ begin
         'disruption_limit', r.disruption_limit, 'active_deadline_seconds', r.run_deadline_seconds,
         'attempt_deadline_seconds', r.attempt_deadline_seconds,
         'pending_deadline_seconds', r.pending_deadline_seconds, 'lease_seconds', r.lease_seconds,
-        'ttl_seconds', r.ttl_seconds, 'template', r.template, 'replay_of', r.id))) as t;
+        'ttl_seconds', r.ttl_seconds, 'template', r.template, 'launcher', r.launcher, 'replay_of', r.id))) as t;
 end
 $$;
 

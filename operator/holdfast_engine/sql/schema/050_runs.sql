@@ -12,6 +12,8 @@ create table holdfast.runs (
     entrypoint text,
     input text not null,
     template jsonb not null default '{}',
+    -- the engine that alone may launch its attempts, because only there are its code and environment; null: any may
+    launcher text check (length(launcher) between 1 and 1000),
     tags text[] not null default '{}',
     priority integer not null default 0,
     concurrency_key text check (length(concurrency_key) between 1 and 200),
@@ -94,6 +96,7 @@ create index runs_holding_slot on holdfast.runs (namespace, queue, concurrency_k
 create index runs_wake on holdfast.runs (wake_at) where wake_at is not null;
 create index runs_list on holdfast.runs (namespace, id desc);
 create index runs_list_by_state on holdfast.runs (namespace, state, id desc);
+create index runs_by_launcher on holdfast.runs (launcher) where launcher is not null and finished_at is null;
 create index runs_finished on holdfast.runs (finished_at) where finished_at is not null;
 create index runs_dead_letters on holdfast.runs (namespace, finished_at desc)
     where state in ('Failed', 'TimedOut') and discarded_at is null;
