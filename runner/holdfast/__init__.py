@@ -1,0 +1,64 @@
+"""Holdfast: durable tasks on Kubernetes. A function whose process is killed goes on from its last step."""
+
+from holdfast.domain.errors import (
+    AttemptDisrupted,
+    AttemptFenced,
+    BranchError,
+    ControlError,
+    ControlFlow,
+    DefinitionError,
+    DuplicateTaskError,
+    EncodingError,
+    HistoryMismatch,
+    HoldfastError,
+    InputError,
+    NonRetryableError,
+    PayloadTooLargeError,
+    RetryAfter,
+    RunCanceled,
+    RunParked,
+    StepFailedError,
+    StepTimeoutError,
+)
+from holdfast.domain.retry import Retry
+from holdfast.sdk.gather import gather
+from holdfast.sdk.run_info import RunInfo, run_info
+from holdfast.sdk.step import Step, step
+from holdfast.sdk.task import Task, task
+from holdfast.sdk.values import checkpoint, now, random, uuid4
+from holdfast.sdk.waits import sleep, sleep_until
+
+__all__ = [
+    "AttemptDisrupted",
+    "AttemptFenced",
+    "BranchError",
+    "ControlError",
+    "ControlFlow",
+    "DefinitionError",
+    "DuplicateTaskError",
+    "EncodingError",
+    "HistoryMismatch",
+    "HoldfastError",
+    "InputError",
+    "NonRetryableError",
+    "PayloadTooLargeError",
+    "Retry",
+    "RetryAfter",
+    "RunCanceled",
+    "RunInfo",
+    "RunParked",
+    "Step",
+    "StepFailedError",
+    "StepTimeoutError",
+    "Task",
+    "checkpoint",
+    "gather",
+    "now",
+    "random",
+    "run_info",
+    "sleep",
+    "sleep_until",
+    "step",
+    "task",
+    "uuid4",
+]

@@ -1,0 +1,145 @@
+"""The calls of the protocol, one method each; every one is a single round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from holdfast.domain.scopes import StepKey
+from holdfast.protocol.connection import Database
+from holdfast.protocol.messages import Ending, Flags, Identity, LogLine, Opened, Pulse, StepOutcome, StepRecord, WaitKind
+
+_OPEN = "select * from holdfast_v1.open($1, $2, $3, $4, $5)"
+_RECORD = "select holdfast_v1.record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+_RECORD_MANY = "select holdfast_v1.record_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+_PARK = "select holdfast_v1.park($1, $2, $3, $4, $5)"
+_FINISH = "select holdfast_v1.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+_HEARTBEAT = "select * from holdfast_v1.heartbeat($1, $2, $3, $4, $5, $6, $7, $8)"
+_FETCH = "select key, value from holdfast_v1.fetch($1, $2, $3, $4)"
+
+
+class AttemptClient:
+    """Speaks for one attempt. All methods raise ``AttemptFenced`` once a newer attempt owns the run."""
+
+    def __init__(self, database: Database, identity: Identity) -> None:
+        self._database = database
+        self._identity = identity
+        self._who = (identity.run_id, identity.attempt, identity.session)
+
+    async def open(self, token: str, runner: str) -> Opened:
+        """Begin the attempt: swap the single-use token for the session; ``runner`` is a JSON object about this process."""
+        identity = self._identity
+        row = await self._database.row(_OPEN, identity.run_id, identity.attempt, token, identity.session, runner)
+        columns = (
+            row[name]
+            for name in (
+                "keys",
+                "sequences",
+                "positions",
+                "kinds",
+                "names",
+                "outcomes",
+                "tries",
+                "input_digests",
+                "step_values",
+            )
+        )
+        history = tuple(
+            StepRecord(StepKey(key), sequence, position, kind, name, StepOutcome(outcome), tries, 0, digest, value)
+            for key, sequence, position, kind, name, outcome, tries, digest, value in zip(
+                *(column or () for column in columns), strict=True
+            )
+        )
+        return Opened(
+            flags=Flags(row["flags"]),
+            namespace=row["namespace"],
+            name=row["name"],
+            task=row["task"],
+            queue=row["queue"],
+            entrypoint=row["entrypoint"],
+            input=row["input"],
+            tags=tuple(row["tags"]),
+            idempotency_key=row["idempotency_key"],
+            created_at=row["created_at"],
+            failures=row["failures"],
+            disruptions=row["disruptions"],
+            max_attempts=row["max_attempts"],
+            lease_seconds=row["lease_seconds"],
+            attempt_remaining_seconds=row["attempt_remaining_seconds"],
+            run_remaining_seconds=row["run_remaining_seconds"],
+            database_now=row["database_now"],
+            python_version=row["python_version"],
+            history=history,
+        )
+
+    async def record(self, steps: Sequence[StepRecord]) -> Flags:
+        """Record finished steps, all or none, and return what is pending."""
+        if len(steps) == 1:
+            step = steps[0]
+            row = await self._database.row(
+                _RECORD,
+                *self._who,
+                step.key,
+                step.sequence,
+                step.position,
+                step.kind,
+                step.name,
+                step.outcome,
+                step.tries,
+                step.elapsed_ms,
+                step.input_digest,
+                step.value,
+            )
+        else:
+            row = await self._database.row(
+                _RECORD_MANY,
+                *self._who,
+                [step.key for step in steps],
+                [step.sequence for step in steps],
+                [step.position for step in steps],
+                [step.kind for step in steps],
+                [step.name for step in steps],
+                [step.outcome for step in steps],
+                [step.tries for step in steps],
+                [step.elapsed_ms for step in steps],
+                [step.input_digest for step in steps],
+                [step.value for step in steps],
+            )
+        return Flags(row[0])
+
+    async def park(self, kind: WaitKind, wake_after_seconds: float = 0.0) -> str:
+        """Leave without an end and return the run's state."""
+        row = await self._database.row(_PARK, *self._who, kind, wake_after_seconds)
+        return str(row[0])
+
+    async def finish(self, ending: Ending) -> str:
+        """End the attempt and return the run's state after it."""
+        row = await self._database.row(
+            _FINISH,
+            *self._who,
+            ending.outcome,
+            ending.failure_class,
+            ending.reason,
+            ending.message,
+            ending.value,
+            ending.retry_after_seconds,
+            list(ending.reopen_keys),
+        )
+        return str(row[0])
+
+    async def heartbeat(self, lines: Sequence[LogLine] = ()) -> Pulse:
+        """Renew the lease and deliver log lines."""
+        row = await self._database.row(
+            _HEARTBEAT,
+            *self._who,
+            [line.line_number for line in lines],
+            [line.age_ms for line in lines],
+            [line.stream for line in lines],
+            [line.step_key for line in lines],
+            [line.line for line in lines],
+        )
+        return Pulse(Flags(row[0]), row[1], row[2])
+
+    async def fetch(self, keys: Sequence[StepKey]) -> dict[StepKey, str | None]:
+        """Return values that ``open`` left out because they are large."""
+        rows = await self._database.rows(_FETCH, *self._who, list(keys))
+        return {StepKey(row["key"]): row["value"] for row in rows}

@@ -1,0 +1,97 @@
+"""One connection to Postgres that comes back: lazily opened, one statement at a time, any number of owners in turn.
+
+Works through a pooler in transaction mode: there every statement is its own transaction and nothing is prepared by name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+import asyncpg
+
+from holdfast.protocol.refusals import refusal_of
+
+CONNECT_TIMEOUT_SECONDS = 10.0
+COMMAND_TIMEOUT_SECONDS = 60.0
+"""A statement that takes longer counts as a lost connection: the server, or the way to it, is gone."""
+
+_POOLED_MARKS = ("prepared statement", "unnamed prepared")
+
+
+class Database(Protocol):
+    """Runs one statement of the protocol."""
+
+    async def row(self, query: str, *arguments: object) -> asyncpg.Record:
+        """Run ``query`` and return its only row."""
+
+    async def rows(self, query: str, *arguments: object) -> Sequence[asyncpg.Record]:
+        """Run ``query`` and return all its rows."""
+
+
+class Connection:
+    """A ``Database`` over one connection.
+
+    Args:
+        dsn: where Postgres is, with a login that is a member of ``holdfast_runner``.
+        transaction_pooler: True behind a pooler in transaction mode that does not know prepared statements.
+    """
+
+    def __init__(self, dsn: str, *, transaction_pooler: bool = False) -> None:
+        self._dsn = dsn
+        self._transaction_pooler = transaction_pooler
+        self._connection: asyncpg.Connection | None = None
+        self._turn = asyncio.Lock()
+
+    async def row(self, query: str, *arguments: object) -> asyncpg.Record:
+        """Run ``query`` and return its only row.
+
+        Raises:
+            AttemptFenced: the fence refused the call.
+            ControlError: the call was refused for another reason.
+            Exception: of the driver, see ``refusals.is_passing``.
+        """
+        return (await self.rows(query, *arguments))[0]
+
+    async def rows(self, query: str, *arguments: object) -> Sequence[asyncpg.Record]:
+        """Run ``query`` and return all its rows; raises as ``row`` does."""
+        async with self._turn:
+            connection = self._connection
+            if connection is None or connection.is_closed():
+                connection = self._connection = await self._connect()
+            try:
+                if not self._transaction_pooler:
+                    return await connection.fetch(query, *arguments)
+                async with connection.transaction():
+                    return await connection.fetch(query, *arguments)
+            except asyncpg.PostgresError as error:
+                refusal = refusal_of(error)
+                if refusal is not None:
+                    raise refusal from None
+                if any(mark in str(error) for mark in _POOLED_MARKS):
+                    self._transaction_pooler = True
+                raise
+
+    async def _connect(self) -> asyncpg.Connection:
+        return await asyncpg.connect(
+            self._dsn,
+            timeout=CONNECT_TIMEOUT_SECONDS,
+            command_timeout=COMMAND_TIMEOUT_SECONDS,
+            statement_cache_size=0 if self._transaction_pooler else 100,
+        )
+
+    def drop(self) -> None:
+        """Forget the connection at once, as after a loss; the next statement opens a new one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+    async def close(self) -> None:
+        """Say goodbye to the server; do nothing when there is no connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.is_closed():
+            try:
+                await connection.close(timeout=1.0)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                connection.terminate()

@@ -1,0 +1,36 @@
+"""Errors of the driver become ours at this border."""
+
+from __future__ import annotations
+
+import asyncpg
+
+from holdfast.domain.errors import AttemptFenced, ControlError, PayloadTooLargeError
+
+FENCED = frozenset({"HF001", "HF002", "HF003"})
+
+_PASSING_CLASSES = frozenset({"08", "53", "57", "58", "40"})
+"""SQLSTATE classes that pass by themselves: connection, resources (disk full too), operator intervention (shutdown,
+statement timeout), system errors (I/O), rollbacks (deadlock)."""
+
+_PASSING_STATES = frozenset({"25006", "55P03", "25P03", "3D000"})
+"""Read-only server (failover under way), lock timeout, idle timeout, database being restored."""
+
+
+def is_passing(error: BaseException) -> bool:
+    """Tell whether the same call may succeed later: the database is away, restarting, full or overloaded."""
+    if isinstance(error, asyncpg.PostgresError):
+        state = error.sqlstate or ""
+        return state[:2] in _PASSING_CLASSES or state in _PASSING_STATES
+    return isinstance(error, (OSError, asyncpg.InterfaceError, TimeoutError, EOFError))
+
+
+def refusal_of(error: asyncpg.PostgresError) -> BaseException | None:
+    """Return our error for a refusal of the protocol, None for anything else."""
+    state = error.sqlstate or ""
+    if state in FENCED:
+        return AttemptFenced(str(error))
+    if state.startswith("HF"):
+        return ControlError(f"{error}{'. ' + error.hint if getattr(error, 'hint', None) else ''}")
+    if state == "54000":
+        return PayloadTooLargeError(str(error))
+    return None

@@ -1,0 +1,114 @@
+"""The seam between what authors write and what records it.
+
+Authors' calls find the journal of the run that they are part of through a context variable. Outside a run there is none,
+and a step is just its function.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from holdfast.domain.errors import BranchError
+from holdfast.domain.scopes import Branch
+from holdfast.sdk.codec import Codec
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from holdfast.sdk.run_info import RunInfo
+    from holdfast.sdk.step import Step
+
+
+class Journal(Protocol):
+    """What the runtime offers to the calls of authors. One journal per attempt."""
+
+    @property
+    def info(self) -> RunInfo:
+        """Who and where this run is."""
+
+    async def run_step(self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return the recorded result of an ``async def`` step, or run its body and record it."""
+
+    def run_step_blocking(self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The same for a ``def`` step; blocks the calling thread."""
+
+    def note(self, strand: Strand, kind: str, name: str, produce: Callable[[], Any], codec: Codec[Any]) -> Any:
+        """Return the recorded value, or make one and have it recorded before the next step's body begins."""
+
+    def database_now(self) -> datetime:
+        """The database's time of day, unrecorded."""
+
+    async def sleep_until(self, strand: Strand, due: datetime) -> None:
+        """Wait for a time of the database's clock; the process may end meanwhile."""
+
+
+@dataclass(slots=True, eq=False)
+class Strand:
+    """Where the calling code stands: the run's journal, the branch, and the asyncio task that the branch belongs to.
+
+    ``owner`` is None for threads.
+    """
+
+    journal: Journal
+    branch: Branch
+    owner: asyncio.Task[Any] | None = None
+
+
+_strand: ContextVar[Strand | None] = ContextVar("holdfast_strand", default=None)
+_process_journals: list[Journal] = []
+
+
+def current_strand() -> Strand | None:
+    """Return where the caller stands in a run, None outside of any.
+
+    Raises:
+        BranchError: the caller is part of a run, but its order within the run cannot be known.
+    """
+    strand = _strand.get()
+    if strand is None:
+        if _process_journals:
+            raise BranchError(
+                "a step was called from a thread or callback that the run did not start, so its place cannot be recorded. "
+                "Start threads inside the task (threading.Thread, ThreadPoolExecutor, asyncio.to_thread), or call the "
+                "function itself with .function(...)"
+            )
+        return None
+    if strand.owner is not None and _running_task() not in (strand.owner, None):
+        raise BranchError(
+            "a step was called from an asyncio task that was created behind the run's task factory (another event loop, "
+            "or asyncio.Task(...) directly), so its place cannot be recorded. Use asyncio.create_task, gather or TaskGroup"
+        )
+    return strand
+
+
+def require_strand(what: str) -> Strand:
+    """Return where the caller stands; raise ``BranchError`` outside of a run."""
+    strand = current_strand()
+    if strand is None:
+        raise BranchError(f"{what} needs a run: call it inside a task, or test it with holdfast.testing")
+    return strand
+
+
+def strand_variable() -> ContextVar[Strand | None]:
+    """Return the variable itself, for the runtime that sets it."""
+    return _strand
+
+
+def claim_process(journal: Journal) -> Callable[[], None]:
+    """Say that this whole process serves ``journal``: from now on a step outside its branches is an error.
+
+    Returns a function that ends the claim.
+    """
+    _process_journals.append(journal)
+    return lambda: _process_journals.remove(journal)
+
+
+def _running_task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no event loop in this thread
+        return None
