@@ -11,7 +11,13 @@
     |-- RetryAfter              raised by authors: try again after so many seconds
     |-- NonRetryableError       raised by authors: trying again is pointless
     |-- BranchError             a step was called from a place whose order cannot be recorded
-    |-- ControlError            the control plane refused a request (unknown run, wrong state, ...)
+    |-- ControlError            the control plane refused a request
+    |   |-- NotFoundError       no such run, task or queue
+    |   |-- ConflictError       it exists already and differs, or the request contradicts itself
+    |   |-- WrongStateError     the state of the run does not allow it
+    |   |-- LimitError          a limit is exceeded
+    |   |-- DeniedError         the role lacks the right
+    |   `-- UnavailableError    the database cannot be reached, or not now
     |-- MissingExtraError       a part of Holdfast is used whose packages are not installed
     |-- EmbeddedPostgresError   the embedded PostgreSQL cannot be started or stopped
     |-- MigrationError          a database cannot be used, or not be brought up to date
@@ -69,6 +75,30 @@ class BranchError(HoldfastError):
 
 class ControlError(HoldfastError):
     """The control plane refused a request; the message says why and what to do."""
+
+
+class NotFoundError(ControlError):
+    """No run, task or queue is meant by what was given."""
+
+
+class ConflictError(ControlError):
+    """What was asked for exists already and differs, or the request contradicts itself."""
+
+
+class WrongStateError(ControlError):
+    """The state of the run does not allow the request; nothing was changed."""
+
+
+class LimitError(ControlError):
+    """The request exceeds a limit; the message names it."""
+
+
+class DeniedError(ControlError):
+    """The role of this connection lacks the right; the message names it."""
+
+
+class UnavailableError(ControlError):
+    """The database cannot be reached, or not now. The same request may succeed later."""
 
 
 class MissingExtraError(HoldfastError):
