@@ -142,7 +142,7 @@ class DataDirectory:
         offered = self._programs.run("postgres", "--version").split()[2].split(".")[0]
         if stored != offered:
             raise EmbeddedPostgresError(
-                f"{self.data} was made by PostgreSQL {stored}, and this is PostgreSQL {offered}, which cannot "
+                f"{self.data} was made by PostgreSQL {stored}. This is PostgreSQL {offered}, which cannot "
                 "read it. Choose another directory, or convert the data with pg_upgrade."
             )
 

@@ -1,8 +1,8 @@
 """A PostgreSQL server of our own, for as long as its owner lives.
 
-The server is the child of a shell that watches a pipe from the owner. Closing the pipe is how the owner stops
-the server, and its end is how the shell learns that the owner was killed: a stop and a crash take the same way
-out, a fast shutdown. Should the shell be killed as well, the next owner of the directory stops the orphan.
+A pipe from the owner to the server's parent ends when the owner stops the server, and also when the owner is
+killed: both take the same way out, a fast shutdown. Should the parent be killed too, the next owner of the
+directory stops the orphan.
 """
 
 from __future__ import annotations
@@ -22,17 +22,6 @@ from holdfast_engine.postgres.owner_lock import OwnerLock
 from holdfast_engine.postgres.programs import Programs, embedded_programs
 
 START_TIMEOUT_SECONDS = 60
-
-# Runs its arguments until they end by themselves, or stdin ends: then a fast shutdown (SIGINT).
-_RUN_WHILE_OWNED = """
-exec 3<&0
-"$@" 3<&- </dev/null & server=$!
-{ read -r _ <&3; kill -INT "$server"; } 2>/dev/null & watcher=$!
-exec 3<&-
-wait "$server"; status=$?
-kill "$watcher" 2>/dev/null
-exit "$status"
-"""
 
 # Signs in the log that processes of a server which was just killed are still on their way out.
 _PREDECESSOR_IS_LEAVING = ("is still in use", 'lock file "postmaster.pid" already exists')
@@ -160,12 +149,11 @@ class EmbeddedPostgres:
             "log_timezone": "UTC",
             **self._settings,
         }
-        command = ["/bin/sh", "-c", _RUN_WHILE_OWNED, "holdfast-postgres"]
-        command += [str(self.programs / "postgres"), "-D", str(self._files.data)]
+        command = [str(self.programs / "postgres"), "-D", str(self._files.data)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
         with self._files.log.open("wb") as log:
-            return self._programs.launch(command, log)
+            return self._programs.launch_while_owned(command, log, stop_signal="INT")
 
     async def _becomes_ready(self, server: subprocess.Popen[bytes], deadline: float) -> bool:
         while server.poll() is None and time.monotonic() < deadline:

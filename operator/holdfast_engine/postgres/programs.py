@@ -21,6 +21,19 @@ _PASS_THROUGH = stat.S_IXOTH
 _READ_AND_RUN = stat.S_IROTH | stat.S_IXOTH
 
 
+# Runs its arguments until they end by themselves, or stdin ends: then they get the signal.
+_RUN_WHILE_OWNED = """
+signal=$1; shift
+exec 3<&0
+"$@" 3<&- </dev/null & program=$!
+{ read -r _ <&3; kill -"$signal" "$program"; } 2>/dev/null & watcher=$!
+exec 3<&-
+wait "$program"; status=$?
+kill "$watcher" 2>/dev/null
+exit "$status"
+"""
+
+
 def embedded_programs() -> Path:
     """The folder of the programs (``postgres``, ``initdb``, …) of the embedded PostgreSQL 18.
 
@@ -64,14 +77,19 @@ class Programs:
         Raises:
             EmbeddedPostgresError: its exit code was not 0; carries the output.
         """
-        process = self.launch([str(self.folder / program), *arguments], subprocess.PIPE)
+        process = self._launch([str(self.folder / program), *arguments], subprocess.PIPE)
         output = process.communicate()[0].decode(errors="replace").strip()
         if process.returncode != 0:
             raise EmbeddedPostgresError(f"{program} ended with exit code {process.returncode}:\n{output}")
         return output
 
-    def launch(self, command: Sequence[str], output: IO[bytes] | int) -> subprocess.Popen[bytes]:
-        """Start ``command`` with a pipe as its stdin, out of reach of the terminal's ^C."""
+    def launch_while_owned(
+        self, command: Sequence[str], output: IO[bytes] | int, *, stop_signal: str
+    ) -> subprocess.Popen[bytes]:
+        """Start ``command``, which gets ``stop_signal`` when its stdin is closed, or we are killed."""
+        return self._launch(["/bin/sh", "-c", _RUN_WHILE_OWNED, command[0], stop_signal, *command], output)
+
+    def _launch(self, command: Sequence[str], output: IO[bytes] | int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -79,7 +97,7 @@ class Programs:
             stderr=subprocess.STDOUT,
             cwd="/",
             env={name: value for name, value in os.environ.items() if not name.startswith("PG")},
-            start_new_session=True,
+            start_new_session=True,  # ^C in a terminal is for us; we stop the program ourselves
             user=self.uid,
             group=self.gid,
             extra_groups=None if self.uid is None else [],
