@@ -48,7 +48,9 @@ def transitions_sql() -> str:
 def transitions_markdown() -> str:
     """Return the page that draws ``TRANSITIONS`` as a Mermaid state diagram."""
     arrows = [
-        f"    {state} --> {successor}: {event}" for state, events in TRANSITIONS.items() for event, successor in events.items()
+        f"    {state} --> {successor}: {event}"
+        for state, events in TRANSITIONS.items()
+        for event, successor in events.items()
     ]
     ends = [f"    {state} --> [*]" for state in TRANSITIONS if state in FINAL]
     starts = ["    [*] --> Delayed", "    [*] --> Queued", "    [*] --> Suspended"]

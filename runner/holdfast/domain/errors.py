@@ -1,37 +1,44 @@
 """Every error Holdfast raises, in one tree.
 
-    HoldfastError (Exception)
-    |-- DefinitionError         a task or step is declared in a way that cannot work
-    |   `-- DuplicateTaskError
-    |-- InputError              the input does not fit the task's parameters
-    |-- EncodingError           a value cannot be recorded, or not be rebuilt
-    |   `-- PayloadTooLargeError
-    |-- StepFailedError         a step failed with an exception that cannot be rebuilt by name
-    |-- StepTimeoutError        a step ran longer than its `timeout`
-    |-- RetryAfter              raised by authors: try again after so many seconds
-    |-- NonRetryableError       raised by authors: trying again is pointless
-    |-- BranchError             a step was called from a place whose order cannot be recorded
-    |-- ControlError            the control plane refused a request
-    |   |-- NotFoundError       no such run, task or queue
-    |   |-- ConflictError       it exists already and differs, or the request contradicts itself
-    |   |-- WrongStateError     the state of the run does not allow it
-    |   |-- LimitError          a limit is exceeded
-    |   |-- DeniedError         the role lacks the right
-    |   `-- UnavailableError    the database cannot be reached, or not now
-    |-- MissingExtraError       a part of Holdfast is used whose packages are not installed
-    |-- EmbeddedPostgresError   the embedded PostgreSQL cannot be started or stopped
-    |-- MigrationError          a database cannot be used, or not be brought up to date
-    `-- UnknownQueryError       no `.sql` file has a query of that name
+HoldfastError (Exception)
+|-- DefinitionError         a task or step is declared in a way that cannot work
+|   `-- DuplicateTaskError
+|-- TaskImportError         a task's module cannot be imported
+|-- UnknownTaskError        a module has no task of that name
+|-- InputError              the input does not fit the task's parameters
+|-- EncodingError           a value cannot be recorded, or not be rebuilt
+|   `-- PayloadTooLargeError
+|-- StepFailedError         a step failed with an exception that cannot be rebuilt by name
+|-- StepTimeoutError        a step ran longer than its `timeout`
+|-- RetryAfter              raised by authors: try again after so many seconds
+|-- NonRetryableError       raised by authors: trying again is pointless
+|-- BranchError             a step was called from a place whose order cannot be recorded
+|-- ManifestError           a file of manifests has problems; lists all of them
+|-- AttemptEnvironmentError  variables of an attempt's process are missing or malformed
+|-- ControlError            the control plane refused a request
+|   |-- NotFoundError       no such run, task or queue
+|   |-- ConflictError       it exists already and differs, or the request contradicts itself
+|   |-- WrongStateError     the state of the run does not allow it
+|   |-- LimitError          a limit is exceeded
+|   |-- DeniedError         the role lacks the right
+|   `-- UnavailableError    the database cannot be reached, or not now
+|-- MissingExtraError       a part of Holdfast is used whose packages are not installed
+|-- EmbeddedPostgresError   the embedded PostgreSQL cannot be started or stopped
+|-- MigrationError          a database cannot be used, or not be brought up to date
+`-- UnknownQueryError       no `.sql` file has a query of that name
 
-    ControlFlow (BaseException)  `except Exception` must not eat these: they end the attempt
-    |-- RunCanceled
-    |-- RunParked
-    |-- AttemptFenced            a newer attempt owns the run
-    |-- HistoryMismatch          the program and its recorded history disagree
-    `-- AttemptDisrupted         this attempt cannot go on, through no fault of the code
+ControlFlow (BaseException)  `except Exception` must not eat these: they end the attempt
+|-- RunCanceled
+|-- RunParked
+|-- AttemptFenced            a newer attempt owns the run
+|-- HistoryMismatch          the program and its recorded history disagree
+`-- AttemptDisrupted         this attempt cannot go on, through no fault of the code
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 
 class HoldfastError(Exception):
@@ -44,6 +51,14 @@ class DefinitionError(HoldfastError):
 
 class DuplicateTaskError(DefinitionError):
     """Two different functions claim one task name."""
+
+
+class TaskImportError(HoldfastError):
+    """The module of a task cannot be imported; ``__cause__`` is what happened in it."""
+
+
+class UnknownTaskError(HoldfastError):
+    """A module was imported, but has no task of that name."""
 
 
 class InputError(HoldfastError):
@@ -62,7 +77,16 @@ class StepFailedError(HoldfastError):
     """A step failed with an exception whose class cannot be rebuilt from its record.
 
     Raised on the first pass as well as on replay, so that both take the same way.
+
+    Attributes:
+        error_type: the class of the step's own exception, ``module:QualName``.
+        error_message: its text.
+        error_traceback: where it was raised; the middle of a long one is cut.
     """
+
+    error_type: str = ""
+    error_message: str = ""
+    error_traceback: str = ""
 
 
 class StepTimeoutError(HoldfastError, TimeoutError):
@@ -71,6 +95,53 @@ class StepTimeoutError(HoldfastError, TimeoutError):
 
 class BranchError(HoldfastError):
     """A step was called from a place whose order cannot be recorded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManifestProblem:
+    """One thing that is wrong in a file of manifests, and where."""
+
+    #: File, as the caller named it.
+    source: str
+    #: Line in the file, from 1; ``None`` if it concerns the file as a whole.
+    line: int | None
+    #: Document in the file, from 1; ``None`` if it concerns the file as a whole.
+    document: int | None
+    #: Path of the field in camelCase, such as ``spec.retry.maxAttempts``; empty for the document itself.
+    field: str
+    #: What is wrong.
+    message: str
+    #: The offending value as JSON, shortened; ``None`` if there is none.
+    value: str | None = None
+    #: What was probably meant.
+    suggestion: str | None = None
+
+    def __str__(self) -> str:
+        place = self.source if self.line is None else f"{self.source}:{self.line}"
+        document = "" if self.document is None else f" (document {self.document})"
+        subject = f" {self.field}" if self.field else ""
+        value = "" if self.value is None else f", got {self.value}"
+        suggestion = "" if self.suggestion is None else f"; {self.suggestion}"
+        return f"{place}{document}:{subject} {self.message}{value}{suggestion}"
+
+
+class ManifestError(HoldfastError):
+    """A file of manifests has problems. Nothing of it was applied; ``problems`` lists all of them."""
+
+    def __init__(self, problems: Sequence[ManifestProblem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class AttemptEnvironmentError(HoldfastError):
+    """Variables of an attempt's process are missing or malformed; ``problems`` has one sentence for each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(
+            f"this process is not an attempt: {'; '.join(problems)}. "
+            "Launchers set these variables; to run a task by hand use: holdfast run MODULE:TASK"
+        )
+        self.problems = tuple(problems)
 
 
 class ControlError(HoldfastError):

@@ -6,7 +6,17 @@ from collections.abc import Sequence
 
 from holdfast.domain.scopes import StepKey
 from holdfast.protocol.connection import Database
-from holdfast.protocol.messages import Ending, Flags, Identity, LogLine, Opened, Pulse, StepOutcome, StepRecord, WaitKind
+from holdfast.protocol.messages import (
+    Ending,
+    Flags,
+    Identity,
+    LogLine,
+    Opened,
+    Pulse,
+    StepOutcome,
+    StepRecord,
+    WaitKind,
+)
 
 _OPEN = "select * from holdfast_v1.open($1, $2, $3, $4, $5)"
 _RECORD = "select holdfast_v1.record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"

@@ -30,10 +30,14 @@ class Journal(Protocol):
     def info(self) -> RunInfo:
         """Who and where this run is."""
 
-    async def run_step(self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    async def run_step(
+        self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         """Return the recorded result of an ``async def`` step, or run its body and record it."""
 
-    def run_step_blocking(self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def run_step_blocking(
+        self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         """The same for a ``def`` step; blocks the calling thread."""
 
     def note(self, strand: Strand, kind: str, name: str, produce: Callable[[], Any], codec: Codec[Any]) -> Any:

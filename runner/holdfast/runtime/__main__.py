@@ -1,0 +1,39 @@
+"""``python -m holdfast.runtime``: run the one attempt that the environment names."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+
+from holdfast.contract.environment import AttemptEnvironment
+from holdfast.contract.exit_codes import RunnerExit
+from holdfast.domain.errors import AttemptEnvironmentError
+from holdfast.runtime.attempt import Attempt
+
+
+def main() -> None:
+    """Run the attempt, then leave without waiting for threads of the author that may never end."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        environment = AttemptEnvironment.from_mapping(os.environ)
+    except AttemptEnvironmentError as error:
+        sys.stderr.write(f"holdfast: {error}\n")
+        _leave(RunnerExit.USAGE)
+    try:
+        code = asyncio.run(Attempt(environment).run())
+    except Exception:
+        logging.getLogger("holdfast").exception("holdfast: the runner failed")
+        code = RunnerExit.INTERNAL
+    _leave(code)
+
+
+def _leave(code: RunnerExit) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,275 @@
+"""One attempt from opening to ending: the composition root of the process in the pod."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import platform
+import secrets
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from holdfast.contract.environment import AttemptEnvironment, Pooler
+from holdfast.contract.exit_codes import RunnerExit
+from holdfast.contract.limits import RESULT_LIMIT_BYTES
+from holdfast.domain.errors import (
+    AttemptDisrupted,
+    AttemptFenced,
+    ControlFlow,
+    HistoryMismatch,
+    RunCanceled,
+    RunParked,
+    TaskImportError,
+    UnknownTaskError,
+)
+from holdfast.domain.scopes import Branch
+from holdfast.protocol.client import AttemptClient
+from holdfast.protocol.connection import Connection
+from holdfast.protocol.messages import AttemptOutcome, Ending, Flags, Identity, Opened, WaitKind
+from holdfast.runtime.branches import branching_threads, install_task_factory, start_in
+from holdfast.runtime.ending import ending_of
+from holdfast.runtime.faults import NO_FAULTS, FaultPoint, Faults
+from holdfast.runtime.heartbeat import Heartbeat
+from holdfast.runtime.lifeline import Lifeline
+from holdfast.runtime.loading import load_task
+from holdfast.runtime.output import Output
+from holdfast.runtime.patience import Patience
+from holdfast.runtime.session import Session, SessionSettings
+from holdfast.runtime.shutdown import on_shutdown_signal
+from holdfast.sdk.codec import check_size
+from holdfast.sdk.journal import Strand, claim_process, strand_variable
+from holdfast.sdk.task import Task
+
+_log = logging.getLogger("holdfast")
+
+PYTHON_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+LoadTask = Callable[[str], Task[..., Any]]
+
+
+class Attempt:
+    """One attempt of one run in this process.
+
+    Args:
+        environment: what the launcher told.
+        owns_process: True in the pod, where nothing else lives in the process: signals are handled, output is captured,
+            threads get branches, and a thread of its own renews the lease while the task blocks the event loop.
+        settings: behaviour.
+        faults: moments for tests.
+        load: finds the task of an entrypoint.
+    """
+
+    def __init__(
+        self,
+        environment: AttemptEnvironment,
+        *,
+        owns_process: bool = True,
+        settings: SessionSettings = SessionSettings(),
+        faults: Faults = NO_FAULTS,
+        load: LoadTask = load_task,
+    ) -> None:
+        self._environment = environment
+        self._owns_process = owns_process
+        self._settings = settings
+        self._faults = faults
+        self._load = load
+        self._identity = Identity(environment.run_id, environment.attempt, secrets.token_bytes(32))
+        pooled = environment.database_pooler is Pooler.TRANSACTION
+        self._connection = Connection(environment.database, transaction_pooler=pooled)
+        self._patience = Patience(self._connection, environment.database_grace_seconds)
+        self._client = AttemptClient(self._connection, self._identity)
+        self._lifeline = Lifeline(
+            Connection(environment.database, transaction_pooler=pooled),
+            self._identity,
+            environment.database_grace_seconds,
+        )
+        self._output = Output()
+
+    async def run(self) -> RunnerExit:
+        """Run the attempt to its end and return what the process should exit with."""
+        try:
+            opened = await self._patience.persist(lambda: self._client.open(self._environment.token, _about_process()))
+            return await self._run_opened(opened)
+        except AttemptFenced as fenced:
+            _log.warning("holdfast: %s", fenced)
+            return RunnerExit.FENCED
+        except AttemptDisrupted as disrupted:
+            _log.warning("holdfast: %s", disrupted)
+            return RunnerExit.DISRUPTED
+        finally:
+            self._lifeline.close()
+            await self._connection.close()
+
+    async def _run_opened(self, opened: Opened) -> RunnerExit:
+        session = Session(
+            self._client, self._patience, self._lifeline, self._identity, opened, self._settings, self._faults
+        )
+        heartbeat = Heartbeat(
+            self._client,
+            opened.lease_seconds,
+            self._environment.database_grace_seconds,
+            self._output,
+            session.note_flags,
+            session.departure.stop,
+        )
+        try:
+            async with heartbeat.running():
+                error, result = await self._run_task(opened, session, heartbeat)
+                if self._output.has_lines:
+                    await heartbeat.deliver_lines()
+            return await self._conclude(session, error, result)
+        finally:
+            await session.recorder.close()
+
+    async def _run_task(
+        self, opened: Opened, session: Session, heartbeat: Heartbeat
+    ) -> tuple[BaseException | None, str | None]:
+        """Return how the task ended: an error, or the JSON text of its result."""
+        if not self._owns_process:
+            return await self._call_task(opened, session)
+        self._lifeline.watch(lambda: session.last_contact, opened.lease_seconds / 2)
+        release = claim_process(session)
+        try:
+            with (
+                self._output.captured(),
+                branching_threads(),
+                on_shutdown_signal(session, heartbeat, self._environment.shutdown_grace_seconds),
+            ):
+                return await self._call_task(opened, session)
+        finally:
+            release()
+
+    async def _call_task(self, opened: Opened, session: Session) -> tuple[BaseException | None, str | None]:
+        try:
+            _refuse_other_python(opened)
+            session.note_flags(opened.flags & Flags.CANCEL)
+            session.departure.check()
+            if Flags.SUSPEND in opened.flags:
+                session.wait_kind = WaitKind.SUSPEND
+                raise RunParked("the run was suspended on request")
+            task = self._load(opened.entrypoint or self._environment.entrypoint)
+            arguments = task.signature.validate(opened.input)
+            value = await _call(
+                task, session, arguments.args, arguments.kwargs, self._environment.shutdown_grace_seconds
+            )
+            text = task.codec.encode(value)
+            check_size(text, RESULT_LIMIT_BYTES, f"the result of task {task.name}", setting="RESULT_LIMIT_BYTES")
+        except (Exception, ControlFlow, asyncio.CancelledError, SystemExit, BaseExceptionGroup) as error:
+            return session.departure.reason or error, None
+        return session.departure.reason, text
+
+    async def _conclude(self, session: Session, error: BaseException | None, result: str | None) -> RunnerExit:
+        if isinstance(error, AttemptFenced):
+            raise error
+        if not isinstance(error, AttemptDisrupted):
+            await session.recorder.settle()
+        if isinstance(error, RunParked):
+            return await self._park(session)
+        if error is None:
+            ending = Ending(AttemptOutcome.SUCCEEDED, value=result)
+        else:
+            ending = ending_of(error, session.failures.behind(error))
+            _log_end(error)
+        self._faults.reach(FaultPoint.BEFORE_FINISH, "")
+        state = await self._patience.persist(lambda: self._client.finish(ending))
+        self._faults.reach(FaultPoint.AFTER_FINISH, "")
+        if isinstance(error, AttemptDisrupted):
+            return RunnerExit.DISRUPTED
+        return {"Succeeded": RunnerExit.SUCCEEDED, "Canceled": RunnerExit.CANCELED}.get(state, RunnerExit.FAILED)
+
+    async def _park(self, session: Session) -> RunnerExit:
+        wake_after_seconds = 0.0
+        if session.wait_kind is WaitKind.TIMER and session.departure.wake_at is not None:
+            wake_after_seconds = max(0.0, (session.departure.wake_at - session.database_now()).total_seconds())
+        self._faults.reach(FaultPoint.BEFORE_PARK, "")
+        await self._patience.persist(lambda: self._client.park(session.wait_kind, wake_after_seconds))
+        self._faults.reach(FaultPoint.AFTER_PARK, "")
+        return RunnerExit.PARKED
+
+
+async def _call(
+    task: Task[..., Any], session: Session, args: tuple[Any, ...], kwargs: dict[str, Any], grace_seconds: float
+) -> Any:
+    strand = Strand(session, Branch())
+    session.departure.began(strand.branch.path)
+    install_task_factory(session.loop)
+    if task.is_async:
+        session.task = start_in(strand, task.function(*args, **kwargs), session.loop, f"task {task.name}")
+    else:
+        session.task = _start_thread(task, strand, session.loop, args, kwargs)
+    return await _until_stopped(session, session.task, grace_seconds)
+
+
+async def _until_stopped(session: Session, task: asyncio.Future[Any], grace_seconds: float) -> Any:
+    """Wait for the task; once the attempt stops, for no longer than the grace."""
+    stopping = asyncio.ensure_future(session.stopping.wait())
+    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not task.done():
+        await asyncio.wait({task}, timeout=grace_seconds)
+    if not task.done():
+        session.departure.check()
+    return task.result()
+
+
+def _start_thread(
+    task: Task[..., Any], strand: Strand, loop: asyncio.AbstractEventLoop, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> asyncio.Future[Any]:
+    ended: asyncio.Future[Any] = loop.create_future()
+
+    def settle(value: Any, error: BaseException | None) -> None:
+        if ended.done():
+            return
+        if error is None:
+            ended.set_result(value)
+        elif isinstance(error, StopIteration):
+            ended.set_exception(RuntimeError(f"the task raised {error!r}"))
+        else:
+            ended.set_exception(error)
+
+    def run() -> None:
+        strand_variable().set(strand)
+        value, error = None, None
+        try:
+            value = task.function(*args, **kwargs)
+        except BaseException as raised:
+            error = raised
+        loop.call_soon_threadsafe(settle, value, error)
+
+    threading.Thread(target=run, name=f"task {task.name}", daemon=True).start()
+    return ended
+
+
+def _refuse_other_python(opened: Opened) -> None:
+    recorded_with = opened.python_version
+    if opened.history and recorded_with is not None and recorded_with != PYTHON_VERSION:
+        raise HistoryMismatch(
+            f"the run's steps were recorded with Python {recorded_with}, this is Python {PYTHON_VERSION}: asyncio numbers "
+            "its tasks differently, so results could reach the wrong branch. Resume it with an image of the same Python, "
+            "or start a new run with the same input (holdfast runs replay)"
+        )
+
+
+def _log_end(error: BaseException) -> None:
+    if isinstance(error, (RunCanceled, AttemptDisrupted)):
+        _log.warning("holdfast: %s", error)
+    elif isinstance(error, (TaskImportError, UnknownTaskError, HistoryMismatch)):
+        _log.error("holdfast: %s", error, exc_info=error.__cause__)
+    else:
+        _log.error("holdfast: the task failed", exc_info=error)
+
+
+def _about_process() -> str:
+    return json.dumps(
+        {
+            "python": PYTHON_VERSION,
+            "implementation": platform.python_implementation(),
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+        }
+    )

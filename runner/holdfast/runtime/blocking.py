@@ -1,0 +1,141 @@
+"""``def`` steps: the body runs in the calling thread, the records go through an event loop that is free to send them.
+
+From a thread that is the attempt's own loop. From the loop's own thread (an ``async def`` task that calls a ``def`` step)
+it is the lifeline's: the loop itself is blocked by the call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from holdfast.domain.errors import StepTimeoutError
+from holdfast.domain.scopes import StepKey, body_of
+from holdfast.protocol.messages import StepOutcome, StepRecord
+from holdfast.runtime.faults import FaultPoint
+from holdfast.runtime.step_call import StepCall
+from holdfast.sdk.failure import Failure, restore
+from holdfast.sdk.journal import Strand, strand_variable
+from holdfast.sdk.step import Step
+
+if TYPE_CHECKING:
+    from holdfast.runtime.session import Session
+
+_strand = strand_variable()
+
+
+class BlockingSteps:
+    """Runs ``def`` steps for a session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def run_step(self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return the recorded result, or run the body here and have it recorded."""
+        session = self._session
+        place, digest, recorded = session.claim_step(step, strand, args, kwargs)
+        if recorded is not None and recorded.outcome is not StepOutcome.RETRYING:
+            return self._replay(step, recorded)
+        call = StepCall(step, place, digest, tries=0 if recorded is None else recorded.tries)
+        self._leave_if_draining(strand)
+        with session.departure.working(place.key):
+            record, settled = self._try_until_done(call, strand, args, kwargs)
+            session.faults.reach(FaultPoint.AFTER_BODY, place.key)
+            self._record([record])
+            session.history.add(record)
+            session.faults.reach(FaultPoint.AFTER_RECORD, place.key)
+        session.step_recorded()
+        return settled
+
+    def fetch(self, key: StepKey) -> str | None:
+        """Return a value that did not come with the opening, blocking this thread."""
+        session = self._session
+        if not self._on_loop_thread():
+            return asyncio.run_coroutine_threadsafe(session.fetch(key), session.loop).result()
+        lifeline = session.lifeline
+        return lifeline.run(lambda: lifeline.patience.persist(lambda: lifeline.client.fetch([key]))).get(key)
+
+    def on_home_loop(self, call: Callable[[], None]) -> None:
+        """Make ``call`` on the session's loop: at once when this is its thread."""
+        if self._on_loop_thread():
+            call()
+        else:
+            self._session.loop.call_soon_threadsafe(call)
+
+    def _try_until_done(
+        self, call: StepCall, strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[StepRecord, Any]:
+        session = self._session
+        self._record([])  # what was noted before must be durable before the body begins
+        while True:
+            token = _strand.set(Strand(strand.journal, body_of(call.place), strand.owner))
+            call.begin_try()
+            session.faults.reach(FaultPoint.BEFORE_BODY, call.place.key)
+            try:
+                value = call.step.function(*args, **kwargs)
+                _refuse_late(call)
+                return call.success(value, session.next_sequence())
+            except Exception as error:
+                records, wait_seconds, raised = session.failure_records(call, error)
+            finally:
+                _strand.reset(token)
+            self._record(records)
+            if wait_seconds is None:
+                raise raised
+            session.departure.stopped.wait(wait_seconds)
+            self._leave_if_draining(strand)
+
+    def _replay(self, step: Step[..., Any], recorded: StepRecord) -> Any:
+        session = self._session
+        text = recorded.value if recorded.value is not None else self.fetch(recorded.key)
+        if recorded.outcome is StepOutcome.FAILED:
+            error = restore(Failure.from_json(text or "null"))
+            session.failures.remember(error, recorded.key)
+            raise error
+        return session.decode(step.codec, recorded, text)
+
+    def _leave_if_draining(self, strand: Strand) -> None:
+        departure = self._session.departure
+        if departure.is_draining:
+            raise departure.hold(strand.branch.path)
+        departure.check()
+
+    def _record(self, records: list[StepRecord]) -> None:
+        session = self._session
+        recorder = session.recorder
+        if not self._on_loop_thread():
+            asyncio.run_coroutine_threadsafe(self._record_in_order(records), session.loop).result()
+            return
+        recorder.divert(self._send_by_lifeline)
+        self._send_by_lifeline(records)
+
+    def _send_by_lifeline(self, records: Sequence[StepRecord]) -> None:
+        lifeline = self._session.lifeline
+        for record in records:
+            flags = lifeline.run(partial(lifeline.patience.persist, partial(lifeline.client.record, [record])))
+            self._session.note_flags(flags)
+
+    async def _record_in_order(self, records: list[StepRecord]) -> None:
+        recorder = self._session.recorder
+        for record in records[:-1]:
+            recorder.put(record)
+        if records:
+            await recorder.record(records[-1])
+        else:
+            await recorder.settle()
+
+    def _on_loop_thread(self) -> bool:
+        try:
+            return asyncio.get_running_loop() is self._session.loop
+        except RuntimeError:  # no event loop in this thread
+            return False
+
+
+def _refuse_late(call: StepCall) -> None:
+    limit = call.step.timeout_seconds
+    elapsed = time.monotonic() - call.started
+    if limit is not None and elapsed > limit:
+        raise StepTimeoutError(f"step {call.step.name} took {elapsed:.1f} s, over its timeout of {limit:g} s")

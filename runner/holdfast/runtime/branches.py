@@ -1,0 +1,102 @@
+"""Every asyncio task and thread that a run starts gets its branch, numbered in the order of creation."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import Context, copy_context
+from typing import Any, Protocol
+
+from holdfast.sdk.journal import Strand, strand_variable
+
+_variable = strand_variable()
+
+
+class BranchKeeper(Protocol):
+    """Is told of the branches of a run as they begin and end."""
+
+    def branch_began(self, strand: Strand) -> None:
+        """A branch runs from now on."""
+
+    def branch_ended(self, strand: Strand) -> None:
+        """A branch has ended."""
+
+
+def start_in(strand: Strand, coroutine: Any, loop: asyncio.AbstractEventLoop, name: str) -> asyncio.Task[Any]:
+    """Start ``coroutine`` as the asyncio task of ``strand``."""
+    context = copy_context()
+    context.run(_variable.set, strand)
+    task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, name=name, context=context)
+    strand.owner = task
+    return task
+
+
+def install_task_factory(loop: asyncio.AbstractEventLoop) -> None:
+    """Let every task that the loop makes inside a run be a branch of its own. Tasks outside of runs are left alone."""
+    if loop.get_task_factory() is not _branching_task:
+        loop.set_task_factory(_branching_task)
+
+
+def _branching_task(
+    loop: asyncio.AbstractEventLoop, coroutine: Any, *, context: Context | None = None, **options: Any
+) -> asyncio.Task[Any]:
+    parent = (context or copy_context()).get(_variable)
+    if parent is None:
+        return asyncio.Task(coroutine, loop=loop, context=context, **options)
+    own = copy_context() if context is None else context.copy()
+    strand = Strand(parent.journal, parent.branch.fork())
+    own.run(_variable.set, strand)
+    task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, context=own, **options)
+    strand.owner = task
+    keeper: BranchKeeper = parent.journal  # type: ignore[assignment]  # the runtime's journal is a keeper, authors see less
+    keeper.branch_began(strand)
+    task.add_done_callback(lambda _: keeper.branch_ended(strand))
+    return task
+
+
+@contextmanager
+def branching_threads() -> Iterator[None]:
+    """Let threads started inside a run be branches too, while the context is open.
+
+    Wraps ``Thread.start`` and ``ThreadPoolExecutor.submit`` of this process, which serves one run. The threads of a pool
+    itself are none: whether a pool needs another thread depends on timing, what is submitted to it does not.
+    """
+    thread_start, pool_submit = threading.Thread.start, ThreadPoolExecutor.submit
+
+    def start(thread: threading.Thread) -> None:
+        if _variable.get() is not None and not _is_pool_thread(thread):
+            thread.run = _in_own_branch(thread.run)  # type: ignore[method-assign]  # the one hook before the thread exists
+        thread_start(thread)
+
+    def submit(pool: ThreadPoolExecutor, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if _variable.get() is not None:
+            function = _in_own_branch(function)
+        return pool_submit(pool, function, *args, **kwargs)
+
+    threading.Thread.start = start  # type: ignore[method-assign]  # restored below
+    ThreadPoolExecutor.submit = submit  # type: ignore[method-assign]  # restored below
+    try:
+        yield
+    finally:
+        threading.Thread.start = thread_start  # type: ignore[method-assign]  # as it was
+        ThreadPoolExecutor.submit = pool_submit  # type: ignore[method-assign]  # as it was
+
+
+def _is_pool_thread(thread: threading.Thread) -> bool:
+    return getattr(getattr(thread, "_target", None), "__module__", "") == "concurrent.futures.thread"
+
+
+def _in_own_branch(function: Callable[..., Any]) -> Callable[..., Any]:
+    parent = _variable.get()
+    if parent is None:
+        return function
+    context = copy_context()
+    context.run(_variable.set, Strand(parent.journal, parent.branch.fork()))
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        return context.run(function, *args, **kwargs)
+
+    return run

@@ -1,0 +1,111 @@
+"""When an attempt leaves before its task has returned: which strands still work, which are held, who has to go.
+
+Two ways to go. *Drain*: steps that run may finish and be recorded, new ones are held; when only held strands are left, the
+attempt stops. *Stop*: the task is canceled now, and every further call of the journal raises the reason.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from holdfast.domain.errors import ControlFlow, RunParked
+
+
+class Departure:
+    """One per attempt. ``cancel_task`` interrupts the author's code.
+
+    Attributes:
+        reason: why the attempt stops; None while it goes on.
+        wake_at: for a timer park: when the earliest wait ends (database time).
+    """
+
+    def __init__(self, cancel_task: Callable[[], None]) -> None:
+        self._cancel_task = cancel_task
+        self._draining: ControlFlow | None = None
+        self._live: set[str] = set()
+        self._active: set[str] = set()
+        self._held: list[str] = []
+        self._waits: dict[int, tuple[str, datetime]] = {}
+        self._wait_count = 0
+        self.reason: ControlFlow | None = None
+        self.wake_at: datetime | None = None
+        self.stopped = threading.Event()
+
+    def check(self) -> None:
+        """Raise the reason if the attempt stops."""
+        if self.reason is not None:
+            raise self.reason
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether new steps have to be held."""
+        return self._draining is not None
+
+    def stop(self, reason: ControlFlow) -> None:
+        """Stop now. The first reason stands, but for a fence, which beats all others."""
+        if self.reason is None:
+            self.reason = reason
+            self.stopped.set()
+            self._cancel_task()
+
+    def drain(self, reason: ControlFlow) -> None:
+        """Let the steps that run finish, then stop."""
+        if self._draining is None:
+            self._draining = reason
+            self._reconsider()
+
+    def began(self, path: str) -> None:
+        """A branch began."""
+        self._live.add(path)
+
+    def ended(self, path: str) -> None:
+        """A branch ended."""
+        self._live.discard(path)
+        self._reconsider()
+
+    @contextmanager
+    def working(self, key: str) -> Iterator[None]:
+        """The step ``key`` runs and is being recorded."""
+        self._active.add(key)
+        try:
+            yield
+        finally:
+            self._active.discard(key)
+            self._reconsider()
+
+    def hold(self, branch: str) -> ControlFlow:
+        """A strand wants to begin a step while draining: note that it is held, and return why."""
+        assert self._draining is not None
+        self._held.append(branch)
+        self._reconsider()
+        return self._draining
+
+    @contextmanager
+    def waiting(self, branch: str, due: datetime) -> Iterator[None]:
+        """A strand waits until ``due``; when all of them wait, the run parks."""
+        self._wait_count += 1
+        ticket = self._wait_count
+        self._waits[ticket] = (branch, due)
+        self._reconsider()
+        try:
+            yield
+        finally:
+            del self._waits[ticket]
+
+    def _reconsider(self) -> None:
+        if self.reason is not None:
+            return
+        if self._draining is not None and all(_is_above(key, self._held) for key in self._active):
+            self.stop(self._draining)
+        elif self._waits and all(
+            _is_above(path, [branch for branch, _ in self._waits.values()]) for path in (*self._live, *self._active)
+        ):
+            self.wake_at = min(due for _, due in self._waits.values())
+            self.stop(RunParked(f"waits until {self.wake_at.isoformat()}"))
+
+
+def _is_above(path: str, branches: Iterable[str]) -> bool:
+    return any(branch == path or branch.startswith((f"{path}.", f"{path}/")) for branch in branches)

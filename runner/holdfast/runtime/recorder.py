@@ -1,0 +1,140 @@
+"""Puts step records into the database: in order, several at a time when several are there, never a lost one.
+
+A sender task owns the calls, so canceling an author's code cannot interrupt one half way. While a call is under way,
+further records gather; they leave together in the next call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
+from typing import NamedTuple
+
+from holdfast.protocol.messages import Flags, StepRecord
+
+_BATCH_RECORDS = 500
+_BATCH_CHARACTERS = 4 * 1024 * 1024
+
+Send = Callable[[Sequence[StepRecord]], Awaitable[Flags]]
+
+
+class _Entry(NamedTuple):
+    record: StepRecord
+    durable: asyncio.Future[None] | None
+
+
+class Recorder:
+    """One per attempt; belongs to the event loop it is started on.
+
+    Args:
+        send: records steps and returns the pending flags.
+        on_flags: is told the flags of every answer.
+        on_broken: is told when a record could not be stored; nothing is sent after that.
+    """
+
+    def __init__(
+        self, send: Send, on_flags: Callable[[Flags], None], on_broken: Callable[[BaseException], None]
+    ) -> None:
+        self._send = send
+        self._on_flags = on_flags
+        self._on_broken = on_broken
+        self._waiting: list[_Entry] = []
+        self._under_way: list[_Entry] = []
+        self._wake: asyncio.Future[None] | None = None
+        self._broken: BaseException | None = None
+        self._loop = asyncio.get_running_loop()
+        self._sender = self._loop.create_task(self._run(), name="holdfast-recorder")
+
+    def put(self, record: StepRecord) -> None:
+        """Have ``record`` stored soon, before everything that is put later."""
+        self._waiting.append(_Entry(record, None))
+        self._nudge()
+
+    def record(self, record: StepRecord) -> asyncio.Future[None]:
+        """Have ``record`` stored; the future is done when it is durable, and raises if it cannot be."""
+        durable: asyncio.Future[None] = self._loop.create_future()
+        if self._broken is not None:
+            durable.set_exception(self._broken)
+            return durable
+        self._waiting.append(_Entry(record, durable))
+        self._nudge()
+        return durable
+
+    async def settle(self) -> None:
+        """Wait until everything that was put is durable."""
+        entries = self._waiting or self._under_way
+        if not entries:
+            return
+        last = entries[-1]
+        if last.durable is None:
+            last = entries[-1] = _Entry(last.record, self._loop.create_future())
+        durable = last.durable
+        assert durable is not None
+        await asyncio.shield(durable)
+
+    def divert(self, send: Callable[[Sequence[StepRecord]], None]) -> None:
+        """Have everything that may not be durable yet stored by ``send``, which blocks; then it counts as stored.
+
+        For a loop that is blocked itself. What is under way is sent a second time: the database takes the same again.
+        """
+        entries, self._waiting = self._waiting, []
+        send([entry.record for entry in (*self._under_way, *entries)])
+        for entry in entries:
+            if entry.durable is not None and not entry.durable.done():
+                entry.durable.set_result(None)
+
+    async def close(self) -> None:
+        """Stop the sender; what is not durable by now is given up."""
+        self._sender.cancel()
+        await asyncio.gather(self._sender, return_exceptions=True)
+
+    def _nudge(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def _run(self) -> None:
+        while True:
+            if not self._waiting:
+                self._wake = self._loop.create_future()
+                await self._wake
+                self._wake = None
+            self._under_way = batch = self._next_batch()
+            try:
+                flags = await self._send([entry.record for entry in batch])
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:
+                self._fail(error)
+                return
+            self._under_way = []
+            for entry in batch:
+                if entry.durable is not None and not entry.durable.done():
+                    entry.durable.set_result(None)
+            self._on_flags(flags)
+
+    def _next_batch(self) -> list[_Entry]:
+        characters = 0
+        keys: set[str] = set()
+        for size in count():
+            if size == len(self._waiting) or size == _BATCH_RECORDS:
+                break
+            record = self._waiting[size].record
+            characters += len(record.value or "")
+            # one statement cannot write a row twice
+            if size and (characters > _BATCH_CHARACTERS or record.key in keys):
+                break
+            keys.add(record.key)
+        batch = self._waiting[:size]
+        del self._waiting[:size]
+        return batch
+
+    def _fail(self, error: BaseException) -> None:
+        self._broken = error
+        entries = [*self._under_way, *self._waiting]
+        self._under_way, self._waiting = [], []
+        for entry in entries:
+            if entry.durable is not None and not entry.durable.done():
+                entry.durable.set_exception(error)
+                entry.durable.exception()  # marks it as seen: its owner may have been canceled
+        self._on_broken(error)

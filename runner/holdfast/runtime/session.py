@@ -1,0 +1,391 @@
+"""The journal of one attempt: finds what was recorded, executes what was not, and has it recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+from holdfast.contract.limits import RESULT_LIMIT_BYTES, STEPS_PER_RUN_LIMIT
+from holdfast.domain.errors import (
+    AttemptFenced,
+    ControlFlow,
+    EncodingError,
+    HistoryMismatch,
+    NonRetryableError,
+    RunCanceled,
+    RunParked,
+    StepTimeoutError,
+)
+from holdfast.domain.scopes import Place, StepKey, body_of
+from holdfast.protocol.client import AttemptClient
+from holdfast.protocol.messages import Flags, Identity, Opened, StepOutcome, StepRecord, WaitKind
+from holdfast.runtime.blocking import BlockingSteps
+from holdfast.runtime.departure import Departure
+from holdfast.runtime.failures import FailedSteps
+from holdfast.runtime.faults import NO_FAULTS, FaultPoint, Faults
+from holdfast.runtime.history import History
+from holdfast.runtime.lifeline import Lifeline
+from holdfast.runtime.patience import Patience
+from holdfast.runtime.recorder import Recorder
+from holdfast.runtime.replay_order import ReplayOrder
+from holdfast.runtime.step_call import STEP_KIND, StepCall
+from holdfast.sdk.codec import Codec, check_size
+from holdfast.sdk.digest import describe_arguments, digest_arguments
+from holdfast.sdk.failure import Failure, recordable, restore
+from holdfast.sdk.journal import Strand, strand_variable
+from holdfast.sdk.run_info import RunInfo
+from holdfast.sdk.step import Step
+
+_strand = strand_variable()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """How an attempt behaves.
+
+    Attributes:
+        park_threshold_seconds: waits longer than this leave the process.
+        always_replay: hand over after every recorded step, so that everything behind it is proved to replay.
+    """
+
+    park_threshold_seconds: float = 5.0
+    always_replay: bool = False
+
+
+class Session:
+    """One attempt's journal; belongs to the event loop it is made on. See ``Journal`` for what authors' calls use."""
+
+    def __init__(
+        self,
+        client: AttemptClient,
+        patience: Patience,
+        lifeline: Lifeline,
+        identity: Identity,
+        opened: Opened,
+        settings: SessionSettings = SessionSettings(),
+        faults: Faults = NO_FAULTS,
+    ) -> None:
+        self.info = _info(identity, opened)
+        self.history = History(opened.history)
+        self.failures = FailedSteps()
+        self.lifeline = lifeline
+        self.loop = asyncio.get_running_loop()
+        self.departure = Departure(self._cancel_task)
+        self.faults = faults
+        self.last_contact = time.monotonic()
+        self.wait_kind = WaitKind.TIMER
+        self._client = client
+        self._patience = patience
+        self._settings = settings
+        self._opened_at = time.monotonic()
+        self._database_now = opened.database_now
+        self._sequences = count(self.history.last_sequence + 1)
+        self._steps_left = STEPS_PER_RUN_LIMIT - len(self.history)
+        self._replay_order = ReplayOrder(self.loop)
+        self._live_branches = 1
+        self._last_note: asyncio.Future[None] | None = None
+        self._blocking = BlockingSteps(self)
+        self.recorder = Recorder(self._send, self.note_flags, self._record_failed)
+        self.stopping = asyncio.Event()
+        self.task: asyncio.Future[Any] | None = None
+
+    # --- what authors' calls use -------------------------------------------------------------------------------------
+
+    def database_now(self) -> datetime:
+        """The database's time of day: what it said at the opening, plus what has passed here since."""
+        return self._database_now + timedelta(seconds=time.monotonic() - self._opened_at)
+
+    async def run_step(
+        self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """See ``Journal.run_step``."""
+        place, digest, recorded = self.claim_step(step, strand, args, kwargs)
+        if recorded is not None and recorded.outcome is not StepOutcome.RETRYING:
+            return await self._replay(step, recorded)
+        call = StepCall(step, place, digest, tries=0 if recorded is None else recorded.tries)
+        try:
+            if self.departure.is_draining:
+                await self._held(strand)
+            with self.departure.working(place.key):
+                settled = await self._execute(call, strand, args, kwargs)
+        except asyncio.CancelledError:
+            self.departure.check()
+            raise
+        self.step_recorded()
+        return settled
+
+    def run_step_blocking(
+        self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """See ``Journal.run_step_blocking``."""
+        return self._blocking.run_step(step, strand, args, kwargs)
+
+    def note(self, strand: Strand, kind: str, name: str, produce: Callable[[], Any], codec: Codec[Any]) -> Any:
+        """See ``Journal.note``."""
+        self.departure.check()
+        place = strand.branch.next_step(name)
+        recorded = self._claim(place, kind, name, None, lambda: name)
+        if recorded is not None:
+            return self.decode(codec, recorded, recorded.value or self._blocking.fetch(recorded.key))
+        text, settled = codec.settle(produce())
+        check_size(text, RESULT_LIMIT_BYTES, f"the value of {name}", setting="RESULT_LIMIT_BYTES")
+        record = StepRecord(
+            place.key, self.next_sequence(), place.position, kind, name, StepOutcome.SUCCEEDED, 1, 0, None, text
+        )
+        self.history.add(record)
+        self._blocking.on_home_loop(lambda: self._note(record))
+        return settled
+
+    async def sleep_until(self, strand: Strand, due: datetime) -> None:
+        """See ``Journal.sleep_until``."""
+        self.departure.check()
+        try:
+            while (remaining := (due - self.database_now()).total_seconds()) > 0:
+                if remaining <= self._settings.park_threshold_seconds:
+                    await asyncio.sleep(remaining)
+                else:
+                    with self.departure.waiting(strand.branch.path, due):
+                        await asyncio.sleep(remaining)
+        except asyncio.CancelledError:
+            self.departure.check()
+            raise
+
+    # --- branches ----------------------------------------------------------------------------------------------------
+
+    def branch_began(self, strand: Strand) -> None:
+        """A new asyncio task runs as a branch."""
+        self._live_branches += 1
+        self.departure.began(strand.branch.path)
+
+    def branch_ended(self, strand: Strand) -> None:
+        """An asyncio task that was a branch has ended."""
+        self._live_branches -= 1
+        self.departure.ended(strand.branch.path)
+
+    # --- the parts that calls from the loop and from threads share -----------------------------------------------------
+
+    def claim_step(
+        self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Place, bytes, StepRecord | None]:
+        """Find the place of a call and what was recorded there."""
+        self.departure.check()
+        key = step.explicit_key(args, kwargs)
+        place = strand.branch.next_step(step.name) if key is None else strand.branch.explicit_step(key)
+        digest = digest_arguments(args, kwargs)
+        recorded = self._claim(
+            place, STEP_KIND, step.name, digest, lambda: step.name + describe_arguments(args, kwargs)
+        )
+        return place, digest, recorded
+
+    def next_sequence(self) -> int:
+        """Return the number of the next record.
+
+        Raises:
+            NonRetryableError: the run has as many steps as a run may have.
+        """
+        if self._steps_left <= 0:
+            raise NonRetryableError(
+                f"the run has recorded {STEPS_PER_RUN_LIMIT} steps, the most that one run may have. "
+                "Do more per step, or start several runs"
+            )
+        self._steps_left -= 1
+        return next(self._sequences)
+
+    def decode(self, codec: Codec[Any], record: StepRecord, text: str | None) -> Any:
+        """Return the recorded value.
+
+        Raises:
+            HistoryMismatch: it does not fit what the program annotates now.
+        """
+        try:
+            return codec.decode(text if text is not None else "null")
+        except EncodingError as error:
+            mismatch = HistoryMismatch(f"{error} (step {record.name!r} at {record.key})")
+            self.departure.stop(mismatch)
+            raise mismatch from error
+
+    def failure_records(self, call: StepCall, error: Exception) -> tuple[list[StepRecord], float | None, Exception]:
+        """Return what to record after a failed try, how long to wait for the next one (None: no more), and what to raise."""
+        wait_seconds = call.wait_seconds(error)
+        if wait_seconds is None:
+            raised = recordable(error)
+            self.failures.remember(raised, call.place.key)
+            record = call.failure(raised, self.next_sequence())
+            self.history.add(record)
+            return [record], None, raised
+        records = []
+        for key in self.failures.behind(error):
+            inner = self.history.record_of(key)
+            if inner is not None and key != call.place.key:
+                records.append(_reopened(inner, self.next_sequence()))
+            self.history.reopen(key)
+        self.history.reopen_body(call.place.key)
+        return [*records, call.retrying(error, self.next_sequence())], wait_seconds, error
+
+    def step_recorded(self) -> None:
+        """A step was executed and is durable."""
+        if self._settings.always_replay:
+            self.wait_kind = WaitKind.HANDOVER
+            self.departure.drain(RunParked("hands over after every step"))
+
+    def note_flags(self, flags: Flags) -> None:
+        """React to what is pending."""
+        self.last_contact = time.monotonic()
+        if Flags.CANCEL in flags:
+            self.departure.stop(RunCanceled("the run was canceled on request"))
+        elif Flags.SUSPEND in flags:
+            self.wait_kind = WaitKind.SUSPEND
+            self.departure.drain(RunParked("the run was suspended on request"))
+
+    # --- inside --------------------------------------------------------------------------------------------------------
+
+    async def _replay(self, step: Step[..., Any], recorded: StepRecord) -> Any:
+        if self._live_branches > 1:
+            await self._replay_order.turn(recorded.sequence)
+        if self.history.was_canceled(recorded):
+            # its caller was canceled then, and will be now; until then there is nothing to return
+            await self._forever()
+        text = recorded.value
+        if text is None:
+            text = await self.fetch(recorded.key)
+        if recorded.outcome is StepOutcome.FAILED:
+            error = restore(Failure.from_json(text or "null"))
+            self.failures.remember(error, recorded.key)
+            raise error
+        return self.decode(step.codec, recorded, text)
+
+    async def _execute(self, call: StepCall, strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self._last_note is not None:
+            await self._settle_notes()
+        try:
+            record, settled = await self._try_until_done(call, strand, args, kwargs)
+        except asyncio.CancelledError:
+            if self.departure.reason is None:
+                self.recorder.put(call.canceled(self.next_sequence()))
+            raise
+        self.faults.reach(FaultPoint.AFTER_BODY, call.place.key)
+        try:
+            await self.recorder.record(record)
+        except asyncio.CancelledError:
+            if self.departure.reason is None:
+                self.recorder.put(call.cancel_mark(self.next_sequence()))
+            raise
+        self.history.add(record)
+        self.faults.reach(FaultPoint.AFTER_RECORD, call.place.key)
+        return settled
+
+    async def _try_until_done(
+        self, call: StepCall, strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[StepRecord, Any]:
+        function = call.step.function
+        while True:
+            token = _strand.set(Strand(strand.journal, body_of(call.place), strand.owner))
+            call.begin_try()
+            self.faults.reach(FaultPoint.BEFORE_BODY, call.place.key)
+            try:
+                if call.step.timeout_seconds is None:
+                    value = await function(*args, **kwargs)
+                else:
+                    value = await _within(call.step, function(*args, **kwargs))
+                return call.success(value, self.next_sequence())
+            except Exception as error:
+                records, wait_seconds, raised = self.failure_records(call, error)
+            finally:
+                _strand.reset(token)
+            for record in records[:-1]:
+                self.recorder.put(record)
+            await self.recorder.record(records[-1])
+            if wait_seconds is None:
+                raise raised
+            await asyncio.sleep(wait_seconds)
+            if self.departure.is_draining:
+                await self._held(strand)
+
+    def _claim(
+        self, place: Place, kind: str, name: str, digest: bytes | None, describe: Callable[[], str]
+    ) -> StepRecord | None:
+        try:
+            return self.history.claim(place, kind, name, digest, describe)
+        except HistoryMismatch as mismatch:
+            self.departure.stop(mismatch)
+            raise
+
+    def _note(self, record: StepRecord) -> None:
+        self._last_note = self.recorder.record(record)
+
+    async def _settle_notes(self) -> None:
+        note = self._last_note
+        if note is not None:
+            await asyncio.shield(note)
+            if self._last_note is note:
+                self._last_note = None
+
+    async def _held(self, strand: Strand) -> None:
+        self.departure.hold(strand.branch.path)
+        await self._forever()
+
+    async def _forever(self) -> None:
+        await self.loop.create_future()
+
+    async def fetch(self, key: StepKey) -> str | None:
+        """Return a value that did not come with the opening."""
+        return (await self._patience.persist(lambda: self._client.fetch([key]))).get(key)
+
+    async def _send(self, records: Any) -> Flags:
+        return await self._patience.persist(lambda: self._client.record(records))
+
+    def _record_failed(self, error: BaseException) -> None:
+        if not isinstance(error, ControlFlow):
+            error = HistoryMismatch(f"the database refused a record: {error}")
+        if isinstance(error, AttemptFenced):
+            self.departure.reason = None  # the fence beats every other reason
+        self.departure.stop(error)
+
+    def _cancel_task(self) -> None:
+        self.loop.call_soon_threadsafe(self._interrupt)
+
+    def _interrupt(self) -> None:
+        self.stopping.set()
+        if self.task is not None:
+            self.task.cancel()
+
+
+async def _within(step: Step[..., Any], body: Any) -> Any:
+    try:
+        async with asyncio.timeout(step.timeout_seconds) as limit:
+            return await body
+    except TimeoutError as error:
+        if limit.expired():
+            raise StepTimeoutError(
+                f"step {step.name} ran longer than its timeout of {step.timeout_seconds:g} s"
+            ) from error
+        raise
+
+
+def _reopened(record: StepRecord, sequence: int) -> StepRecord:
+    return StepRecord(
+        record.key, sequence, record.position, record.kind, record.name, StepOutcome.RETRYING, 0, 0,
+        record.input_digest, record.value,
+    )  # fmt: skip
+
+
+def _info(identity: Identity, opened: Opened) -> RunInfo:
+    return RunInfo(
+        run_id=identity.run_id,
+        name=opened.name,
+        namespace=opened.namespace,
+        task=opened.task,
+        queue=opened.queue,
+        attempt=identity.attempt,
+        failures=opened.failures,
+        disruptions=opened.disruptions,
+        max_attempts=opened.max_attempts,
+        idempotency_key=opened.idempotency_key,
+        tags=opened.tags,
+        created_at=opened.created_at,
+    )
