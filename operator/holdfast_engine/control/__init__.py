@@ -1,0 +1,1 @@
+"""What people and programs ask of Holdfast, as library calls: trigger runs, see them, decide about them."""

@@ -1,0 +1,148 @@
+"""The input of a run is looked at when it is triggered: a bad one is refused before anything exists."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from holdfast.contract.limits import INPUT_LIMIT_BYTES
+from holdfast.domain.errors import InputError, LimitError, MissingExtraError
+
+PROBLEMS_SHOWN = 20
+
+Input = str | Mapping[str, Any]
+
+
+def input_text(given: Input) -> str:
+    """The JSON text of an input.
+
+    Args:
+        given: an object, or its JSON text.
+
+    Raises:
+        InputError: it is no JSON, or no object.
+        LimitError: it is larger than an input may be.
+    """
+    text = given if isinstance(given, str) else _dumped(given)
+    try:
+        size_bytes = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"The input is not valid Unicode: {error.reason} at character {error.start}."
+        ) from None
+    if size_bytes > INPUT_LIMIT_BYTES:
+        raise LimitError(
+            f"The input is {size_bytes:,} bytes of JSON, over the limit of {INPUT_LIMIT_BYTES:,} bytes. "
+            "Pass a reference to the data instead (a path, a key in object storage)."
+        )
+    parsed = _parsed(text)
+    if not isinstance(parsed, dict):
+        raise InputError(
+            f'The input must be a JSON object, {{"parameter": value, …}}, not {_JSON_WORDS[type(parsed)]}.'
+        )
+    return text
+
+
+def check_schema(schema: Mapping[str, Any], task: str) -> None:
+    """Refuse what is no JSON Schema.
+
+    Raises:
+        InputError: says what is wrong with it.
+        MissingExtraError: the library that reads schemas is not installed.
+    """
+    from jsonschema.exceptions import SchemaError
+
+    try:
+        _validator().check_schema(schema)
+    except SchemaError as error:
+        raise InputError(
+            f"The inputSchema of task {task} is no JSON Schema: {error.json_path}: {error.message}"
+        ) from None
+
+
+def check_input(text: str, schema: Mapping[str, Any], task: str) -> None:
+    """Refuse an input that does not fit the task's schema.
+
+    Raises:
+        InputError: lists what does not fit, each with its path.
+        MissingExtraError: the library that reads schemas is not installed.
+    """
+    errors = sorted(
+        _validator()(schema).iter_errors(json.loads(text)), key=lambda error: list(map(str, error.path))
+    )
+    lines = [line for error in errors for line in _lines(error)]
+    if lines:
+        more = [f"  and {len(lines) - PROBLEMS_SHOWN} more"] if len(lines) > PROBLEMS_SHOWN else []
+        problems = "\n".join([f"  {line}" for line in lines[:PROBLEMS_SHOWN]] + more)
+        raise InputError(f"The input of {task} does not fit its parameters:\n{problems}")
+
+
+def _validator() -> Any:
+    try:
+        from jsonschema import Draft202012Validator
+    except ImportError:
+        raise MissingExtraError(
+            what="Checking an input by its schema", package="jsonschema", extra="dev"
+        ) from None
+    return Draft202012Validator
+
+
+def _lines(error: Any) -> Iterable[str]:
+    path = list(error.path)
+    if error.validator == "required":
+        # there is one error per missing field, and only its message says which
+        name = next(name for name in error.validator_value if error.message.startswith(repr(name)))
+        return [f"{_spell([*path, name])}: missing"]
+    if error.validator == "additionalProperties" and error.validator_value is False:
+        known = error.schema.get("properties", {})
+        return [
+            f"{_spell([*path, name])}: no such parameter{_suggest(name, known)}"
+            for name in error.instance
+            if name not in known
+        ]
+    return [f"{_spell(path)}: {error.message}"]
+
+
+def _spell(path: Iterable[str | int]) -> str:
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return text.removeprefix(".") or "the input"
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(known), n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; there are: {', '.join(known)}" if known else "; there are none"
+
+
+def _dumped(given: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(dict(given), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"The input has a value without JSON: {error}.") from None
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise InputError("The input is nested too deep.") from None
+    except ValueError as error:
+        raise InputError(f"The input is not JSON: {error}.") from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+_JSON_WORDS = {
+    list: "a list",
+    str: "a string",
+    int: "a number",
+    float: "a number",
+    bool: "a boolean",
+    type(None): "null",
+}
