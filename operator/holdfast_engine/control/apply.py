@@ -117,9 +117,7 @@ async def _apply_again(plane: ControlPlane, resource: TaskRun, run: RunDetail) -
     if before is None:
         raise ConflictError(f"{resource.address} exists and was not applied: choose another name.")
     now = applied_spec(resource.spec)
-    for path, old, new in changed_fields(
-        {**before, "input": run.input}, {**now, "input": resource.spec.input}
-    ):
+    for path, old, new in changed_fields({**before, "input": run.input}, {**now, "input": resource.spec.input}):
         raise ConflictError(
             f"{resource.address}: {path} cannot change after the run was accepted "
             f"(it is {_spelled(old)}, and {_spelled(new)} was applied). Apply it under another name."

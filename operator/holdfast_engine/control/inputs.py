@@ -28,9 +28,7 @@ def input_text(given: Input) -> str:
     try:
         size_bytes = len(text.encode())
     except UnicodeEncodeError as error:
-        raise InputError(
-            f"The input is not valid Unicode: {error.reason} at character {error.start}."
-        ) from None
+        raise InputError(f"The input is not valid Unicode: {error.reason} at character {error.start}.") from None
     if size_bytes > INPUT_LIMIT_BYTES:
         raise LimitError(
             f"The input is {size_bytes:,} bytes of JSON, over the limit of {INPUT_LIMIT_BYTES:,} bytes. "
@@ -68,9 +66,7 @@ def check_input(text: str, schema: Mapping[str, Any], task: str) -> None:
         InputError: lists what does not fit, each with its path.
         MissingExtraError: the library that reads schemas is not installed.
     """
-    errors = sorted(
-        _validator()(schema).iter_errors(json.loads(text)), key=lambda error: list(map(str, error.path))
-    )
+    errors = sorted(_validator()(schema).iter_errors(json.loads(text)), key=lambda error: list(map(str, error.path)))
     lines = [line for error in errors for line in _lines(error)]
     if lines:
         more = [f"  and {len(lines) - PROBLEMS_SHOWN} more"] if len(lines) > PROBLEMS_SHOWN else []
@@ -82,9 +78,7 @@ def _validator() -> Any:
     try:
         from jsonschema import Draft202012Validator
     except ImportError:
-        raise MissingExtraError(
-            what="Checking an input by its schema", package="jsonschema", extra="dev"
-        ) from None
+        raise MissingExtraError(what="Checking an input by its schema", package="jsonschema", extra="dev") from None
     return Draft202012Validator
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -35,6 +35,8 @@ from holdfast_engine.postgres.queries import queries
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
+
+T = TypeVar("T")
 
 PAGE = 500
 DEFAULT_NAMESPACE = "default"
@@ -102,9 +104,7 @@ class ControlPlane:
         if not found:
             raise NotFoundError(f"No run {run!r} in namespace {self.namespace!r}. See: holdfast runs list")
         if len(found) > 1:
-            raise ConflictError(
-                f"Several runs have an id that begins with {run!r}: give more of it, or the name."
-            )
+            raise ConflictError(f"Several runs have an id that begins with {run!r}: give more of it, or the name.")
         run_id: UUID = found[0]["id"]
         return run_id
 
@@ -215,19 +215,18 @@ class ControlPlane:
 
     async def wait(self, run: str | UUID) -> RunDetail:
         """Wait until the run is final. An outage of the database is waited out."""
-        async for view in self.follow(run):
-            if view.is_final:
-                return await self.get(view.id)
-        raise AssertionError("a run is followed until it is final")
+        async for _ in self.follow(run):
+            pass
+        return await patiently(lambda: self.get(run))
 
     async def follow(self, run: str | UUID) -> AsyncIterator[RunView]:
         """The run now, and after each change that is seen, until it is final. An outage is waited out."""
-        run_id = await self._existing(run)
+        run_id = await patiently(lambda: self.find(run))
         seen: RunView | None = None
         async with changes(self._pool, only=str(run_id)) as announced:
             while True:
-                view = await self._look_at(run_id)
-                if view is not None and view != seen:
+                view = await patiently(lambda: self._look_at(run_id))
+                if view != seen:
                     seen = view
                     yield view
                     if view.is_final:
@@ -328,13 +327,10 @@ class ControlPlane:
             raise NotFoundError(f"No run {run_id}.")
         return run_id
 
-    async def _look_at(self, run_id: UUID) -> RunView | None:
-        try:
-            return (await self.views([run_id]))[0]
-        except UnavailableError:
-            return None
-        except IndexError:
-            raise NotFoundError(f"No run {run_id}: it was removed while it was followed.") from None
+    async def _look_at(self, run_id: UUID) -> RunView:
+        for view in await self.views([run_id]):
+            return view
+        raise NotFoundError(f"No run {run_id}: it was removed, or never was.")
 
     async def _request(self, name: str, run: str | UUID, *arguments: object) -> State:
         row = await self._row(name, await self.find(run), *arguments)
@@ -343,9 +339,7 @@ class ControlPlane:
     async def _set_paused(self, name: str, paused: bool) -> None:
         if not await self._rows("pause_queue", self.namespace, name, paused):
             known = [queue.name for queue in await self.queues()]
-            raise NotFoundError(
-                f"No queue {name!r} in namespace {self.namespace!r}. {near_names(name, known)}"
-            )
+            raise NotFoundError(f"No queue {name!r} in namespace {self.namespace!r}. {near_names(name, known)}")
 
     async def _row(self, name: str, *arguments: object) -> asyncpg.Record:
         return (await self._rows(name, *arguments))[0]
@@ -356,6 +350,15 @@ class ControlPlane:
                 return await self._pool.fetch(queries()[name].text, *arguments)
         except UnicodeEncodeError as error:
             raise InputError(f"Not valid Unicode: {error.reason} at character {error.start}.") from None
+
+
+async def patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """What ``call`` returns, however long the database is away in between."""
+    while True:
+        try:
+            return await call()
+        except UnavailableError:
+            await asyncio.sleep(LOOK_AGAIN_SECONDS / 4)
 
 
 def _put_outcome(rows: list[asyncpg.Record]) -> str:

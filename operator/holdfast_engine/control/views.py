@@ -210,9 +210,7 @@ class TaskView:
     @classmethod
     def from_row(cls, row: Row) -> TaskView:
         """Read a row of `find_task`."""
-        return cls(
-            **{**row, "input_schema": _parsed(row["input_schema"]), "spec": _parsed(row["spec"]) or {}}
-        )
+        return cls(**{**row, "input_schema": _parsed(row["input_schema"]), "spec": _parsed(row["spec"]) or {}})
 
 
 def _run_fields(row: Row) -> dict[str, Any]:
