@@ -36,7 +36,9 @@ class AttemptClient:
         self._who = (identity.run_id, identity.attempt, identity.session)
 
     async def open(self, token: str, runner: str) -> Opened:
-        """Begin the attempt: swap the single-use token for the session; ``runner`` is a JSON object about this process."""
+        """Begin the attempt: swap the single-use token for the session; ``runner`` is a JSON object about this
+        process.
+        """
         identity = self._identity
         row = await self._database.row(_OPEN, identity.run_id, identity.attempt, token, identity.session, runner)
         columns = (

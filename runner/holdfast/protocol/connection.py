@@ -1,6 +1,7 @@
 """One connection to Postgres that comes back: lazily opened, one statement at a time, any number of owners in turn.
 
-Works through a pooler in transaction mode: there every statement is its own transaction and nothing is prepared by name.
+Works through a pooler in transaction mode: there every statement is its own transaction and nothing is prepared by
+name.
 """
 
 from __future__ import annotations
@@ -28,6 +29,12 @@ class Database(Protocol):
 
     async def rows(self, query: str, *arguments: object) -> Sequence[asyncpg.Record]:
         """Run ``query`` and return all its rows."""
+
+    def drop(self) -> None:
+        """Forget a connection that may be broken; the next statement opens a new one."""
+
+    async def close(self) -> None:
+        """Give the connections back."""
 
 
 class Connection:

@@ -29,7 +29,7 @@ from holdfast.domain.errors import (
 )
 from holdfast.domain.scopes import Branch
 from holdfast.protocol.client import AttemptClient
-from holdfast.protocol.connection import Connection
+from holdfast.protocol.connection import Connection, Database
 from holdfast.protocol.messages import AttemptOutcome, Ending, Flags, Identity, Opened, WaitKind
 from holdfast.runtime.branches import branching_threads, install_task_factory, start_in
 from holdfast.runtime.ending import ending_of
@@ -39,7 +39,7 @@ from holdfast.runtime.lifeline import Lifeline
 from holdfast.runtime.loading import load_task
 from holdfast.runtime.output import Output
 from holdfast.runtime.patience import Patience
-from holdfast.runtime.session import Session, SessionSettings
+from holdfast.runtime.session import DEFAULT_SETTINGS, Session, SessionSettings
 from holdfast.runtime.shutdown import on_shutdown_signal
 from holdfast.sdk.codec import check_size
 from holdfast.sdk.journal import Strand, claim_process, strand_variable
@@ -62,6 +62,7 @@ class Attempt:
         settings: behaviour.
         faults: moments for tests.
         load: finds the task of an entrypoint.
+        database: connections shared with other attempts in the process; default: one of its own.
     """
 
     def __init__(
@@ -69,9 +70,10 @@ class Attempt:
         environment: AttemptEnvironment,
         *,
         owns_process: bool = True,
-        settings: SessionSettings = SessionSettings(),
+        settings: SessionSettings = DEFAULT_SETTINGS,
         faults: Faults = NO_FAULTS,
         load: LoadTask = load_task,
+        database: Database | None = None,
     ) -> None:
         self._environment = environment
         self._owns_process = owns_process
@@ -80,9 +82,11 @@ class Attempt:
         self._load = load
         self._identity = Identity(environment.run_id, environment.attempt, secrets.token_bytes(32))
         pooled = environment.database_pooler is Pooler.TRANSACTION
-        self._connection = Connection(environment.database, transaction_pooler=pooled)
-        self._patience = Patience(self._connection, environment.database_grace_seconds)
-        self._client = AttemptClient(self._connection, self._identity)
+        self._own_database = None if database else Connection(environment.database, transaction_pooler=pooled)
+        database = database or self._own_database
+        assert database is not None
+        self._patience = Patience(database, environment.database_grace_seconds)
+        self._client = AttemptClient(database, self._identity)
         self._lifeline = Lifeline(
             Connection(environment.database, transaction_pooler=pooled),
             self._identity,
@@ -103,7 +107,8 @@ class Attempt:
             return RunnerExit.DISRUPTED
         finally:
             self._lifeline.close()
-            await self._connection.close()
+            if self._own_database is not None:
+                await self._own_database.close()
 
     async def _run_opened(self, opened: Opened) -> RunnerExit:
         session = Session(

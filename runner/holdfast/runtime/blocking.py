@@ -1,6 +1,7 @@
 """``def`` steps: the body runs in the calling thread, the records go through an event loop that is free to send them.
 
-From a thread that is the attempt's own loop. From the loop's own thread (an ``async def`` task that calls a ``def`` step)
+From a thread that is the attempt's own loop. From the loop's own thread (an ``async def`` task that calls a ``def``
+step)
 it is the lifeline's: the loop itself is blocked by the call.
 """
 

@@ -61,7 +61,8 @@ def _branching_task(
 def branching_threads() -> Iterator[None]:
     """Let threads started inside a run be branches too, while the context is open.
 
-    Wraps ``Thread.start`` and ``ThreadPoolExecutor.submit`` of this process, which serves one run. The threads of a pool
+    Wraps ``Thread.start`` and ``ThreadPoolExecutor.submit`` of this process, which serves one run. The threads of a
+    pool
     itself are none: whether a pool needs another thread depends on timing, what is submitted to it does not.
     """
     thread_start, pool_submit = threading.Thread.start, ThreadPoolExecutor.submit

@@ -1,6 +1,7 @@
 """When an attempt leaves before its task has returned: which strands still work, which are held, who has to go.
 
-Two ways to go. *Drain*: steps that run may finish and be recorded, new ones are held; when only held strands are left, the
+Two ways to go. *Drain*: steps that run may finish and be recorded, new ones are held; when only held strands are
+left, the
 attempt stops. *Stop*: the task is canceled now, and every further call of the journal raises the reason.
 """
 

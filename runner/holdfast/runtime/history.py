@@ -9,7 +9,9 @@ from holdfast.domain.scopes import Place, StepKey, branch_of
 from holdfast.protocol.messages import StepOutcome, StepRecord
 
 CANCEL_MARK = "~canceled"
-"""Suffix of the key of a record that says: the caller of this step was canceled while its success was being recorded."""
+"""Suffix of the key of a record that says: the caller of this step was canceled while its success was being
+recorded.
+"""
 
 CANCEL_KIND = "cancel"
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple, TextIO
 
 from holdfast.contract.limits import LOG_LINE_LIMIT_BYTES, LOG_LINES_BURST, LOG_LINES_PER_SECOND
@@ -120,10 +120,8 @@ class _Tee(io.TextIOBase):
         return self._real.fileno()
 
     def write(self, text: str) -> int:
-        try:
+        with suppress(OSError, ValueError):  # nobody reads it any more; the run's log still does
             self._real.write(text)
-        except (OSError, ValueError):
-            pass  # nobody reads it any more; the run's log still does
         *lines, rest = (self._rest + text).split("\n")
         self._rest = rest[:LOG_LINE_LIMIT_BYTES]
         for line in lines:
@@ -131,10 +129,8 @@ class _Tee(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        try:
+        with suppress(OSError, ValueError):  # as above
             self._real.flush()
-        except (OSError, ValueError):
-            pass  # as above
 
 
 def _storable(text: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from holdfast.domain.errors import AttemptDisrupted
-from holdfast.protocol.connection import Connection
+from holdfast.protocol.connection import Database
 from holdfast.protocol.refusals import is_passing
 
 T = TypeVar("T")
@@ -27,8 +27,8 @@ class Patience:
     All calls of the protocol may be sent twice: the database accepts the same call again and changes nothing.
     """
 
-    def __init__(self, connection: Connection, grace_seconds: float) -> None:
-        self._connection = connection
+    def __init__(self, database: Database, grace_seconds: float) -> None:
+        self._database = database
         self._grace_seconds = grace_seconds
 
     async def persist(self, call: Callable[[], Awaitable[T]]) -> T:
@@ -54,7 +54,7 @@ class Patience:
                     raise AttemptDisrupted(
                         f"the database was unreachable for {self._grace_seconds:g} s (databaseGraceSeconds): {error}"
                     ) from error
-                self._connection.drop()
+                self._database.drop()
                 await asyncio.sleep(min(wait_seconds * (0.5 + random.random()), self._grace_seconds))
                 wait_seconds = min(wait_seconds * 2, _LONGEST_WAIT_SECONDS)
             else:

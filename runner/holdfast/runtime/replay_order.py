@@ -1,6 +1,7 @@
 """Recorded results come back in the order in which they were recorded.
 
-Code that looks at who finished first (``as_completed``, ``wait(FIRST_COMPLETED)``) then takes the same way again. A call
+Code that looks at who finished first (``as_completed``, ``wait(FIRST_COMPLETED)``) then takes the same way again. A
+call
 never waits for one that may not come: of the calls that stand waiting, the one recorded first goes on, a few turns of
 the event loop after it became the first, so that the code behind the previous one could make its next call.
 """

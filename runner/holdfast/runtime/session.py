@@ -57,6 +57,9 @@ class SessionSettings:
     always_replay: bool = False
 
 
+DEFAULT_SETTINGS = SessionSettings()
+
+
 class Session:
     """One attempt's journal; belongs to the event loop it is made on. See ``Journal`` for what authors' calls use."""
 
@@ -67,7 +70,7 @@ class Session:
         lifeline: Lifeline,
         identity: Identity,
         opened: Opened,
-        settings: SessionSettings = SessionSettings(),
+        settings: SessionSettings = DEFAULT_SETTINGS,
         faults: Faults = NO_FAULTS,
     ) -> None:
         self.info = _info(identity, opened)
@@ -167,7 +170,8 @@ class Session:
         self._live_branches -= 1
         self.departure.ended(strand.branch.path)
 
-    # --- the parts that calls from the loop and from threads share -----------------------------------------------------
+    # --- the parts that calls from the loop and from threads share
+    # -----------------------------------------------------
 
     def claim_step(
         self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -210,7 +214,9 @@ class Session:
             raise mismatch from error
 
     def failure_records(self, call: StepCall, error: Exception) -> tuple[list[StepRecord], float | None, Exception]:
-        """Return what to record after a failed try, how long to wait for the next one (None: no more), and what to raise."""
+        """Return what to record after a failed try, how long to wait for the next one (None: no more), and
+        what to raise.
+        """
         wait_seconds = call.wait_seconds(error)
         if wait_seconds is None:
             raised = recordable(error)
@@ -242,7 +248,8 @@ class Session:
             self.wait_kind = WaitKind.SUSPEND
             self.departure.drain(RunParked("the run was suspended on request"))
 
-    # --- inside --------------------------------------------------------------------------------------------------------
+    # --- inside
+    # --------------------------------------------------------------------------------------------------------
 
     async def _replay(self, step: Step[..., Any], recorded: StepRecord) -> Any:
         if self._live_branches > 1:

@@ -83,8 +83,9 @@ def current_strand() -> Strand | None:
         return None
     if strand.owner is not None and _running_task() not in (strand.owner, None):
         raise BranchError(
-            "a step was called from an asyncio task that was created behind the run's task factory (another event loop, "
-            "or asyncio.Task(...) directly), so its place cannot be recorded. Use asyncio.create_task, gather or TaskGroup"
+            "a step was called from an asyncio task that was created behind the run's task factory (another event "
+            "loop, or asyncio.Task(...) directly), so its place cannot be recorded. Use asyncio.create_task, gather "
+            "or TaskGroup"
         )
     return strand
 

@@ -64,14 +64,17 @@ class Step(Generic[P, R]):
         return cast(R, strand.journal.run_step_blocking(self, strand, args, kwargs))
 
     async def _run_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        # looked up when the coroutine starts, not when it is made: gather(fetch(a), fetch(b)) runs each in its own branch
+        # looked up when the coroutine starts, not when it is made: gather(fetch(a), fetch(b)) runs each in its own
+        # branch
         strand = current_strand()
         if strand is None:
             return await cast(Any, self.function(*args, **kwargs))
         return await strand.journal.run_step(self, strand, args, kwargs)
 
     def with_key(self, key: str) -> Step[P, R]:
-        """Return this step with an explicit key: its identity in the run, wherever and in whatever order it is called."""
+        """Return this step with an explicit key: its identity in the run, wherever and in whatever order it is
+        called.
+        """
         _check_key(self.name, key)
         return Step(
             self.function,

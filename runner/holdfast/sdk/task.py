@@ -136,7 +136,8 @@ def _register(made: Task[..., Any]) -> None:
     known = _registry.get(made.name)
     if known is not None and known.entrypoint != made.entrypoint:
         raise DuplicateTaskError(
-            f"two tasks are called {made.name!r}: {known.entrypoint} and {made.entrypoint}. Give one of them @task(name=...)"
+            f"two tasks are called {made.name!r}: {known.entrypoint} and {made.entrypoint}. "
+            "Give one of them @task(name=...)"
         )
     _registry[made.name] = made
 

@@ -53,7 +53,8 @@ def uuid4() -> _uuid.UUID:
 
 
 def checkpoint(name: str, value: T) -> T:
-    """Record ``value`` under ``name`` and return it; later attempts get the value recorded first, whatever they compute.
+    """Record ``value`` under ``name`` and return it; later attempts get the value recorded first, whatever they
+    compute.
 
     Raises:
         EncodingError: the value cannot be recorded.
