@@ -30,7 +30,8 @@ def refusal_of(error: asyncpg.PostgresError) -> BaseException | None:
     if state in FENCED:
         return AttemptFenced(str(error))
     if state.startswith("HF"):
-        return ControlError(f"{error}{'. ' + error.hint if getattr(error, 'hint', None) else ''}")
+        hint = getattr(error, "hint", None)
+        return ControlError(f"{error}. {hint}" if hint else str(error))
     if state == "54000":
         return PayloadTooLargeError(str(error))
     return None

@@ -254,9 +254,9 @@ def _refuse_other_python(opened: Opened) -> None:
     recorded_with = opened.python_version
     if opened.history and recorded_with is not None and recorded_with != PYTHON_VERSION:
         raise HistoryMismatch(
-            f"the run's steps were recorded with Python {recorded_with}, this is Python {PYTHON_VERSION}: asyncio numbers "
-            "its tasks differently, so results could reach the wrong branch. Resume it with an image of the same Python, "
-            "or start a new run with the same input (holdfast runs replay)"
+            f"the run's steps were recorded with Python {recorded_with}, this is Python {PYTHON_VERSION}: asyncio "
+            "numbers its tasks differently, so results could reach the wrong branch. Resume it with an image of the same "
+            "Python, or start a new run with the same input (holdfast runs replay)"
         )
 
 

@@ -77,8 +77,8 @@ def branching_threads() -> Iterator[None]:
             function = _in_own_branch(function)
         return pool_submit(pool, function, *args, **kwargs)
 
-    threading.Thread.start = start  # type: ignore[method-assign]  # restored below
-    ThreadPoolExecutor.submit = submit  # type: ignore[method-assign]  # restored below
+    threading.Thread.start = start  # type: ignore[method-assign,assignment]  # restored below
+    ThreadPoolExecutor.submit = submit  # type: ignore[method-assign,assignment]  # restored below
     try:
         yield
     finally:

@@ -1,7 +1,7 @@
 """The seam between what authors write and what records it.
 
-Authors' calls find the journal of the run that they are part of through a context variable. Outside a run there is none,
-and a step is just its function.
+Authors' calls find the journal of the run that they are part of through a context variable. Outside a run there is
+none, and a step is just its function.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ def current_strand() -> Strand | None:
     if strand is None:
         if _process_journals:
             raise BranchError(
-                "a step was called from a thread or callback that the run did not start, so its place cannot be recorded. "
-                "Start threads inside the task (threading.Thread, ThreadPoolExecutor, asyncio.to_thread), or call the "
-                "function itself with .function(...)"
+                "a step was called from a thread or callback that the run did not start, so its place cannot be "
+                "recorded. Start threads inside the task (threading.Thread, ThreadPoolExecutor, asyncio.to_thread), or "
+                "call the function itself with .function(...)"
             )
         return None
     if strand.owner is not None and _running_task() not in (strand.owner, None):

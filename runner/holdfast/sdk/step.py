@@ -152,7 +152,7 @@ def _checked_name(function: Callable[..., Any], name: str | None) -> str:
         raise DefinitionError(f"@step needs a function, not {function!r}")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise DefinitionError(f"{function.__qualname__} is a generator: a step has one result, return a list")
-    found = name or getattr(function, "__name__", "")
+    found = name if name is not None else str(getattr(function, "__name__", ""))
     check_step_name(found)
     return found
 

@@ -110,7 +110,7 @@ def task(
     """
 
     def decorate(function: Callable[P, R]) -> Task[P, R]:
-        if not inspect.isfunction(function):
+        if not _is_function(function):
             raise DefinitionError(f"@task needs a function, not {function!r} (put @task outermost, without @step)")
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise DefinitionError(f"{function.__qualname__} is a generator: a task has one result, return a list")
@@ -130,6 +130,10 @@ def task(
         return made
 
     return decorate if function is None else decorate(function)
+
+
+def _is_function(candidate: object) -> bool:
+    return inspect.isfunction(candidate)
 
 
 def _register(made: Task[..., Any]) -> None:
