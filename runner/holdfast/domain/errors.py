@@ -33,6 +33,7 @@ ControlFlow (BaseException)  `except Exception` must not eat these: they end the
 |-- AttemptFenced            a newer attempt owns the run
 |-- HistoryMismatch          the program and its recorded history disagree
 `-- AttemptDisrupted         this attempt cannot go on, through no fault of the code
+    `-- DatabaseUnreachable  the database stayed away for too long
 """
 
 from __future__ import annotations
@@ -238,4 +239,8 @@ class HistoryMismatch(ControlFlow):
 
 
 class AttemptDisrupted(ControlFlow):
-    """This attempt cannot go on, through no fault of the code (shutdown, database outage)."""
+    """This attempt cannot go on, through no fault of the code: the process was asked to stop."""
+
+
+class DatabaseUnreachable(AttemptDisrupted):
+    """The database stayed away for longer than ``databaseGraceSeconds``: nothing can be recorded any more."""

@@ -21,6 +21,7 @@ from holdfast.domain.errors import (
     AttemptDisrupted,
     AttemptFenced,
     ControlFlow,
+    DatabaseUnreachable,
     HistoryMismatch,
     RunCanceled,
     RunParked,
@@ -31,7 +32,7 @@ from holdfast.domain.scopes import Branch
 from holdfast.protocol.client import AttemptClient
 from holdfast.protocol.connection import Connection, Database
 from holdfast.protocol.messages import AttemptOutcome, Ending, Flags, Identity, Opened, WaitKind
-from holdfast.runtime.branches import branching_threads, install_task_factory, start_in
+from holdfast.runtime.branches import branching_threads, prepare_loop, start_in
 from holdfast.runtime.ending import ending_of
 from holdfast.runtime.faults import NO_FAULTS, FaultPoint, Faults
 from holdfast.runtime.heartbeat import Heartbeat
@@ -169,10 +170,9 @@ class Attempt:
         return session.departure.reason, text
 
     async def _conclude(self, session: Session, error: BaseException | None, result: str | None) -> RunnerExit:
-        if isinstance(error, AttemptFenced):
+        if isinstance(error, (AttemptFenced, DatabaseUnreachable)):
             raise error
-        if not isinstance(error, AttemptDisrupted):
-            await session.recorder.settle()
+        await session.recorder.settle()
         if isinstance(error, RunParked):
             return await self._park(session)
         if error is None:
@@ -202,7 +202,7 @@ async def _call(
 ) -> Any:
     strand = Strand(session, Branch())
     session.departure.began(strand.branch.path)
-    install_task_factory(session.loop)
+    prepare_loop(session.loop)
     if task.is_async:
         session.task = start_in(strand, task.function(*args, **kwargs), session.loop, f"task {task.name}")
     else:
@@ -255,8 +255,8 @@ def _refuse_other_python(opened: Opened) -> None:
     if opened.history and recorded_with is not None and recorded_with != PYTHON_VERSION:
         raise HistoryMismatch(
             f"the run's steps were recorded with Python {recorded_with}, this is Python {PYTHON_VERSION}: asyncio "
-            "numbers its tasks differently, so results could reach the wrong branch. Resume it with an image of the same "
-            "Python, or start a new run with the same input (holdfast runs replay)"
+            "numbers its tasks differently, so results could reach the wrong branch. Resume it with an image of the "
+            "same Python, or start a new run with the same input (holdfast runs replay)"
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import Context, copy_context
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from holdfast.sdk.journal import Strand, strand_variable
 
@@ -24,6 +24,13 @@ class BranchKeeper(Protocol):
     def branch_ended(self, strand: Strand) -> None:
         """A branch has ended."""
 
+    def timer_set(self, timer: asyncio.TimerHandle) -> None:
+        """Code of the run set a timer of the event loop."""
+
+
+def _keeper(strand: Strand) -> BranchKeeper:
+    return cast(BranchKeeper, strand.journal)  # the runtime's journal is one; authors see less of it
+
 
 def start_in(strand: Strand, coroutine: Any, loop: asyncio.AbstractEventLoop, name: str) -> asyncio.Task[Any]:
     """Start ``coroutine`` as the asyncio task of ``strand``."""
@@ -34,10 +41,24 @@ def start_in(strand: Strand, coroutine: Any, loop: asyncio.AbstractEventLoop, na
     return task
 
 
-def install_task_factory(loop: asyncio.AbstractEventLoop) -> None:
-    """Let every task that the loop makes inside a run be a branch of its own. Tasks outside of runs are left alone."""
-    if loop.get_task_factory() is not _branching_task:
-        loop.set_task_factory(_branching_task)
+def prepare_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Let every task that the loop makes inside a run be a branch of its own, and every timer be known to the run.
+
+    What happens outside of runs is left alone.
+    """
+    if loop.get_task_factory() is _branching_task:
+        return
+    loop.set_task_factory(_branching_task)
+    call_at = loop.call_at
+
+    def noted_call_at(when: float, callback: Callable[..., object], *args: Any, **options: Any) -> asyncio.TimerHandle:
+        handle = call_at(when, callback, *args, **options)
+        strand = _variable.get()
+        if strand is not None:
+            _keeper(strand).timer_set(handle)
+        return handle
+
+    loop.call_at = noted_call_at  # type: ignore[method-assign]  # sleep, timeout and wait_for all go through it
 
 
 def _branching_task(
@@ -51,7 +72,7 @@ def _branching_task(
     own.run(_variable.set, strand)
     task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, context=own, **options)
     strand.owner = task
-    keeper: BranchKeeper = parent.journal  # type: ignore[assignment]  # the runtime's journal is a keeper, authors see less
+    keeper = _keeper(parent)
     keeper.branch_began(strand)
     task.add_done_callback(lambda _: keeper.branch_ended(strand))
     return task

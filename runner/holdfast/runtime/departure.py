@@ -16,15 +16,16 @@ from holdfast.domain.errors import ControlFlow, RunParked
 
 
 class Departure:
-    """One per attempt. ``cancel_task`` interrupts the author's code.
+    """One per attempt. ``cancel_task`` interrupts the author's code; ``may_park`` says that no timer of it is running.
 
     Attributes:
         reason: why the attempt stops; None while it goes on.
         wake_at: for a timer park: when the earliest wait ends (database time).
     """
 
-    def __init__(self, cancel_task: Callable[[], None]) -> None:
+    def __init__(self, cancel_task: Callable[[], None], may_park: Callable[[], bool]) -> None:
         self._cancel_task = cancel_task
+        self._may_park = may_park
         self._draining: ControlFlow | None = None
         self._live: set[str] = set()
         self._active: set[str] = set()
@@ -56,7 +57,7 @@ class Departure:
         """Let the steps that run finish, then stop."""
         if self._draining is None:
             self._draining = reason
-            self._reconsider()
+            self.reconsider()
 
     def began(self, path: str) -> None:
         """A branch began."""
@@ -65,7 +66,7 @@ class Departure:
     def ended(self, path: str) -> None:
         """A branch ended."""
         self._live.discard(path)
-        self._reconsider()
+        self.reconsider()
 
     @contextmanager
     def working(self, key: str) -> Iterator[None]:
@@ -75,13 +76,13 @@ class Departure:
             yield
         finally:
             self._active.discard(key)
-            self._reconsider()
+            self.reconsider()
 
     def hold(self, branch: str) -> ControlFlow:
         """A strand wants to begin a step while draining: note that it is held, and return why."""
         assert self._draining is not None
         self._held.append(branch)
-        self._reconsider()
+        self.reconsider()
         return self._draining
 
     @contextmanager
@@ -90,22 +91,25 @@ class Departure:
         self._wait_count += 1
         ticket = self._wait_count
         self._waits[ticket] = (branch, due)
-        self._reconsider()
+        self.reconsider()
         try:
             yield
         finally:
             del self._waits[ticket]
 
-    def _reconsider(self) -> None:
+    def reconsider(self) -> None:
+        """See whether only held or waiting strands are left; if so, stop."""
         if self.reason is not None:
             return
         if self._draining is not None and all(_is_above(key, self._held) for key in self._active):
             self.stop(self._draining)
-        elif self._waits and all(
-            _is_above(path, [branch for branch, _ in self._waits.values()]) for path in (*self._live, *self._active)
-        ):
+        elif self._waits and self._all_wait() and self._may_park():
             self.wake_at = min(due for _, due in self._waits.values())
             self.stop(RunParked(f"waits until {self.wake_at.isoformat()}"))
+
+    def _all_wait(self) -> bool:
+        branches = [branch for branch, _ in self._waits.values()]
+        return all(_is_above(path, branches) for path in (*self._live, *self._active))
 
 
 def _is_above(path: str, branches: Iterable[str]) -> bool:

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from holdfast.domain.errors import AttemptDisrupted, ControlFlow
+from holdfast.domain.errors import ControlFlow, DatabaseUnreachable
 from holdfast.protocol.client import AttemptClient
 from holdfast.protocol.messages import Flags
 from holdfast.protocol.refusals import is_passing
@@ -91,7 +91,9 @@ class Heartbeat:
                     _log.exception("holdfast: a heartbeat was refused")
                 silent_seconds = time.monotonic() - answered
                 if silent_seconds >= self._grace_seconds + self._interval_seconds:
-                    self._on_broken(AttemptDisrupted(f"no heartbeat was answered for {silent_seconds:.0f} s: {error}"))
+                    self._on_broken(
+                        DatabaseUnreachable(f"no heartbeat was answered for {silent_seconds:.0f} s: {error}")
+                    )
                     return
 
     async def _pulse(self) -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from holdfast.domain.errors import AttemptDisrupted
+from holdfast.domain.errors import DatabaseUnreachable
 from holdfast.protocol.connection import Database
 from holdfast.protocol.refusals import is_passing
 
@@ -35,7 +35,7 @@ class Patience:
         """Return the answer to ``call``.
 
         Raises:
-            AttemptDisrupted: the database stayed away for longer than the grace.
+            DatabaseUnreachable: the database stayed away for longer than the grace.
             AttemptFenced: a newer attempt owns the run.
         """
         failing_since: float | None = None
@@ -51,7 +51,7 @@ class Patience:
                     failing_since = now
                     _log.warning("holdfast: the database is away (%s); trying for %g s", error, self._grace_seconds)
                 if now - failing_since >= self._grace_seconds:
-                    raise AttemptDisrupted(
+                    raise DatabaseUnreachable(
                         f"the database was unreachable for {self._grace_seconds:g} s (databaseGraceSeconds): {error}"
                     ) from error
                 self._database.drop()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
+from weakref import WeakSet
 
 from holdfast.contract.limits import RESULT_LIMIT_BYTES, STEPS_PER_RUN_LIMIT
 from holdfast.domain.errors import (
@@ -78,7 +81,7 @@ class Session:
         self.failures = FailedSteps()
         self.lifeline = lifeline
         self.loop = asyncio.get_running_loop()
-        self.departure = Departure(self._cancel_task)
+        self.departure = Departure(self._cancel_task, self._may_park)
         self.faults = faults
         self.last_contact = time.monotonic()
         self.wait_kind = WaitKind.TIMER
@@ -91,6 +94,7 @@ class Session:
         self._steps_left = STEPS_PER_RUN_LIMIT - len(self.history)
         self._replay_order = ReplayOrder(self.loop)
         self._live_branches = 1
+        self._timers: WeakSet[asyncio.TimerHandle] = WeakSet()
         self._last_note: asyncio.Future[None] | None = None
         self._blocking = BlockingSteps(self)
         self.recorder = Recorder(self._send, self.note_flags, self._record_failed)
@@ -153,7 +157,7 @@ class Session:
                     await asyncio.sleep(remaining)
                 else:
                     with self.departure.waiting(strand.branch.path, due):
-                        await asyncio.sleep(remaining)
+                        await self._unnoted_sleep(min(remaining, self._timers_end_in_seconds()))
         except asyncio.CancelledError:
             self.departure.check()
             raise
@@ -169,6 +173,10 @@ class Session:
         """An asyncio task that was a branch has ended."""
         self._live_branches -= 1
         self.departure.ended(strand.branch.path)
+
+    def timer_set(self, timer: asyncio.TimerHandle) -> None:
+        """The author's code set a timer: until it has run or was canceled, the attempt must not park."""
+        self._timers.add(timer)
 
     # --- the parts that calls from the loop and from threads share
     # -----------------------------------------------------
@@ -335,6 +343,25 @@ class Session:
     async def _held(self, strand: Strand) -> None:
         self.departure.hold(strand.branch.path)
         await self._forever()
+
+    def _timers_end_in_seconds(self) -> float:
+        now = self.loop.time()
+        return min(
+            (timer.when() - now + 0.01 for timer in self._timers if not timer.cancelled() and timer.when() > now),
+            default=math.inf,
+        )
+
+    def _may_park(self) -> bool:
+        return math.isinf(self._timers_end_in_seconds())
+
+    async def _unnoted_sleep(self, seconds: float) -> None:
+        """Sleep by a timer that is ours, not one of the author's code."""
+        over: asyncio.Future[None] = self.loop.create_future()
+        timer = Context().run(self.loop.call_later, seconds, lambda: None if over.done() else over.set_result(None))
+        try:
+            await over
+        finally:
+            timer.cancel()
 
     async def _forever(self) -> None:
         await self.loop.create_future()

@@ -41,7 +41,7 @@ begin
         where x.id = p_run_id and x.state = 'Starting'
         returning * into r;
         update holdfast.attempts a set
-            opened_at = v_now, runner = p_runner,
+            opened_at = v_now, runner = p_runner, session_hash = v_hash,
             replayed_steps = (select count(*) from holdfast.steps s where s.run_id = p_run_id and s.outcome = 'Succeeded')
         where a.run_id = p_run_id and a.number = p_attempt;
     elsif r.session_hash is distinct from v_hash then

@@ -16,7 +16,7 @@ begin
         -- the answer of the first call may have been lost
         if r.attempt = p_attempt and exists (
             select from holdfast.attempts a where a.run_id = p_run_id and a.number = p_attempt
-                and a.outcome in ('Parked', 'Suspended') and a.launch ->> 'session' = encode(sha256(p_session), 'hex'))
+                and a.outcome in ('Parked', 'Suspended') and a.session_hash = sha256(p_session))
         then
             return r.state;
         end if;
@@ -28,8 +28,7 @@ begin
     end if;
     v_state := case when p_kind = 'suspend' or r.suspend_requested_at is not null then 'Suspended' else 'Waiting' end;
     update holdfast.attempts set
-        ended_at = v_now, outcome = case when v_state = 'Suspended' then 'Suspended' else 'Parked' end, reason = p_kind,
-        launch = coalesce(launch, '{}') || jsonb_build_object('session', encode(sha256(p_session), 'hex'))
+        ended_at = v_now, outcome = case when v_state = 'Suspended' then 'Suspended' else 'Parked' end, reason = p_kind
     where run_id = p_run_id and number = p_attempt;
     update holdfast.runs set
         state = v_state,

@@ -11,20 +11,18 @@ as $$
 declare
     r holdfast.runs;
     v_now timestamptz := holdfast.now();
-    v_session text := encode(sha256(p_session), 'hex');
 begin
     select * into r from holdfast.runs where id = p_run_id for update;
     if r.attempt is distinct from p_attempt or r.session_hash is distinct from sha256(p_session) then
         if r.attempt = p_attempt and exists (
             select from holdfast.attempts a where a.run_id = p_run_id and a.number = p_attempt
-                and a.ended_at is not null and a.launch ->> 'session' = v_session)
+                and a.session_hash = sha256(p_session)
+                and a.outcome = case p_outcome when 'Disrupted' then 'Lost' else p_outcome end)
         then
             return r.state;
         end if;
         perform holdfast.refuse_fenced(p_run_id, p_attempt);
     end if;
-    update holdfast.attempts set launch = coalesce(launch, '{}') || jsonb_build_object('session', v_session)
-    where run_id = p_run_id and number = p_attempt;
 
     if p_outcome = 'Succeeded' then
         update holdfast.attempts set ended_at = v_now, outcome = 'Succeeded' where run_id = p_run_id and number = p_attempt;

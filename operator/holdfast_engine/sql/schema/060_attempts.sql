@@ -8,6 +8,8 @@ create table holdfast.attempts (
     opened_at timestamptz,
     ended_at timestamptz,
     replayed_steps integer,
+    -- kept after the end, so that a runner whose last call was answered into the void can send it again
+    session_hash bytea,
     runner jsonb,
     launch jsonb,
     outcome text check (outcome in ('Succeeded', 'Failed', 'Parked', 'Suspended', 'Canceled', 'Lost')),
