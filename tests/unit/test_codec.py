@@ -112,6 +112,7 @@ TYPED = [
     (dict[str, str], {"$holdfast": "datetime", "value": "2020-01-01"}),
     (dict[str, str], {"\ud800": "\0"}),
     (dict[int, str], {1: "a"}),
+    (dict[str, Any], {"a": {math.nan: 1}, "b": {(None, math.nan)}}),
     (dict[int | str, str], {1: "a", "1": "b"}),
     (dict[tuple[int, int], str], {(1, 2): "a"}),
     (dict[Color, Size], {Color.RED: Size.SMALL, Color.BLUE: Size.SMALL}),

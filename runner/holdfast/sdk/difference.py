@@ -83,7 +83,7 @@ def _between_mappings(one: Any, other: Any) -> Difference | None:
         return Difference((), one, other)
     if _are_same_atoms(list(one.values()), list(other.values())):
         return None
-    return _first((key, (one[key], other[key])) for key in one)
+    return _first(zip(one, zip(one.values(), other.values(), strict=True), strict=True))
 
 
 def _are_same_atoms(one: Any, other: Any) -> bool:
