@@ -50,7 +50,7 @@ class Postmaster:
             return None
         return cls(int(lines[0]), int(lines[3]), Path(lines[4]), lines[7].strip() == "ready")
 
-    def accepts(self) -> bool:
+    def listens(self) -> bool:
         """Whether a live server listens; the file itself may be left over from a crash."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
             return client.connect_ex(str(self.socket_directory / f".s.PGSQL.{self.port}")) == 0
@@ -78,6 +78,12 @@ class DataDirectory:
     def postmaster(self) -> Postmaster | None:
         """The server that runs here, or ran here and crashed."""
         return Postmaster.read(self.data / "postmaster.pid")
+
+    def accepts(self) -> bool:
+        """Whether a server runs here and is ready for connections."""
+        postmaster = self.postmaster
+        # The file of a crashed server may say `ready` as well.
+        return postmaster is not None and postmaster.is_ready and postmaster.listens()
 
     @property
     def password(self) -> str:
@@ -152,19 +158,22 @@ class DataDirectory:
         status = directory.lstat()
         # Under the temporary folder somebody else may have been there first.
         if not stat.S_ISDIR(status.st_mode) or status.st_uid not in (os.geteuid(), self._programs.uid):
-            raise EmbeddedPostgresError(
-                f"{directory} belongs to someone else. Remove it, or choose a shorter path."
-            )
+            raise EmbeddedPostgresError(f"{directory} belongs to someone else. Remove it, or choose a shorter path.")
         self._programs.own(directory)
+
+    def remove_socket_directory(self) -> None:
+        """Remove the folder of the socket if it lies elsewhere. Call it when no server runs."""
+        if not self.socket_directory.is_relative_to(self.root) and self.socket_directory.exists():
+            self.socket_directory.rmdir()
 
     def _stop_orphan(self) -> None:
         orphan = self.postmaster
-        if orphan is None or not orphan.accepts():
+        if orphan is None or not orphan.listens():
             return
         try:
             self.stop_server("fast")
         except EmbeddedPostgresError:
-            if orphan.accepts():  # else it went by itself in the meantime
+            if orphan.listens():  # else it went by itself in the meantime
                 raise
 
     def stop_server(self, mode: str) -> None:

@@ -105,11 +105,13 @@ class EmbeddedPostgres:
             EmbeddedPostgresError: the directory is not usable or has another owner, or the server does not
                 start; carries the end of its log.
         """
-        if self._server is not None and self._server.poll() is None:
+        if self._server is not None and self._files.accepts():
             return
         self._files.create()
         self._lock.take()
         try:
+            if self._server is not None:  # it was killed
+                await asyncio.to_thread(self._end, self._server)
             await asyncio.to_thread(self._files.prepare)
             await self._launch_until_ready()
         except BaseException:
@@ -122,6 +124,7 @@ class EmbeddedPostgres:
         try:
             if server is not None:
                 await asyncio.to_thread(self._end, server)
+                self._files.remove_socket_directory()
         finally:
             self._lock.release()
 
@@ -135,9 +138,7 @@ class EmbeddedPostgres:
             log = self._files.log_tail()
             is_passing = any(sign in log for sign in _PREDECESSOR_IS_LEAVING)
             if not is_passing or time.monotonic() > deadline:
-                raise EmbeddedPostgresError(
-                    f"PostgreSQL did not start in {self.directory}. Its log ends:\n{log}"
-                )
+                raise EmbeddedPostgresError(f"PostgreSQL did not start in {self.directory}. Its log ends:\n{log}")
             await asyncio.sleep(0.1)
 
     def _launch(self) -> subprocess.Popen[bytes]:
@@ -157,9 +158,7 @@ class EmbeddedPostgres:
 
     async def _becomes_ready(self, server: subprocess.Popen[bytes], deadline: float) -> bool:
         while server.poll() is None and time.monotonic() < deadline:
-            postmaster = self._files.postmaster
-            # The file of a crashed predecessor may say `ready` too, until ours replaces it.
-            if postmaster is not None and postmaster.is_ready and postmaster.accepts():
+            if self._files.accepts():
                 return True
             await asyncio.sleep(0.01)
         return False

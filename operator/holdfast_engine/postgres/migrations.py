@@ -84,13 +84,15 @@ async def ensure_current(connection: Connection, folder: Path = SQL_FOLDER) -> N
 async def apply_schema(connection: Connection, folder: Path = SQL_FOLDER) -> None:
     """Make everything from scratch in an empty database: `schema/`, then `functions/`, in one transaction.
 
-    The result is what the chain of migrations gives; a test compares the two.
+    The result is what the chain of migrations gives, and counts as migrated; a test compares the two.
     """
     release = Release.load(folder)
     async with connection.transaction():
         await _create_bookkeeping(connection)
         for file in sql_files(folder / "schema"):
             await connection.execute(file.read_text())
+        for migration in release.migrations:
+            await _note(connection, migration)
         await _apply_functions(connection, release)
 
 
@@ -100,11 +102,11 @@ async def _connect(dsn: str) -> AsyncIterator[Connection]:
         # A transaction pooler may send the next transaction to a server that lacks our prepared statements.
         connection = await asyncpg.connect(dsn, statement_cache_size=0)
     except (OSError, asyncpg.PostgresError) as error:
-        raise MigrationError(
-            f"Cannot connect to the database: {str(error) or type(error).__name__}"
-        ) from error
+        raise MigrationError(f"Cannot connect to the database: {str(error) or type(error).__name__}") from error
     try:
         yield connection
+    except (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError) as error:
+        raise MigrationError(f"The connection to the database was lost ({error}). Run again.") from error
     finally:
         await connection.close()
 
@@ -115,8 +117,9 @@ async def _migration_lock(connection: Connection) -> AsyncIterator[None]:
     # all statements that are under way, and a waiting one would be under way until the lock is free.
     while True:
         async with connection.transaction():
-            await connection.execute(_text("allow_idle_transaction"))
             if await connection.fetchval(_text("try_migration_lock")):
+                # Also ends the query above, whose snapshot CREATE INDEX CONCURRENTLY would wait for.
+                await connection.execute(_text("allow_idle_transaction"))
                 yield
                 return
         await asyncio.sleep(_LOCK_RETRY_SECONDS)
@@ -168,9 +171,11 @@ async def _apply(connection: Connection, migration: Migration) -> None:
             if migration.is_transactional:
                 await connection.execute(_text("limit_lock_wait"))
                 await connection.execute(migration.text)
-            await connection.execute(
-                _text("add_migration"), migration.version, migration.name, migration.checksum
-            )
+            await _note(connection, migration)
+
+
+async def _note(connection: Connection, migration: Migration) -> None:
+    await connection.execute(_text("add_migration"), migration.version, migration.name, migration.checksum)
 
 
 async def _apply_functions(connection: Connection, release: Release) -> None:

@@ -63,9 +63,7 @@ def load_queries(folder: Path) -> Queries:
         text = file.read_text()
         headings = list(_HEADING.finditer(text))
         if not headings or headings[0].start() != 0 or len(headings) != text.count("-- name:"):
-            raise ValueError(
-                f"{file}: each query begins with a line `-- name: …` and a line with its purpose"
-            )
+            raise ValueError(f"{file}: each query begins with a line `-- name: …` and a line with its purpose")
         ends = [heading.start() for heading in headings[1:]] + [len(text)]
         for heading, end in zip(headings, ends, strict=True):
             name = heading["name"]

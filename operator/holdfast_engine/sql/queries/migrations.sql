@@ -3,8 +3,8 @@
 select current_database() as name, current_setting('server_encoding') as encoding;
 
 -- name: is_migrated
--- Whether Holdfast was ever set up in this database.
-select to_regclass('holdfast.migrations') is not null;
+-- Whether Holdfast was ever set up in this database; anyone may ask.
+select exists (select from pg_tables where schemaname = 'holdfast' and tablename = 'migrations');
 
 -- name: try_migration_lock
 -- Take the lock of migrations until the end of the transaction, or say that someone else has it.

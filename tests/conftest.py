@@ -1,0 +1,88 @@
+"""Fixtures that every kind of test may use.
+
+`database` is a fresh, migrated database per test; `empty_database` is one that Holdfast has never seen;
+`pgbouncer` is a transaction pooler in front of `database`; `private_server` is a server that a test may kill.
+Tests in `tests/db`, and those marked `postgres15`, run on PostgreSQL 18 and on 15; `--postgres` chooses one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from hypothesis import settings
+
+from tests.support.databases import Database, Server, Servers, running_server
+from tests.support.pooler import Pooler, running_pooler
+
+# The machine may be busy: no test fails for being slow. What fails is printed with what reproduces it.
+settings.register_profile("holdfast", deadline=None, print_blob=True)
+settings.load_profile("holdfast")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--postgres", choices=["15", "18"], help="run the tests on this version only")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "postgres_version" not in metafunc.fixturenames:
+        return
+    chosen = metafunc.config.getoption("--postgres")
+    on_both = "db" in Path(metafunc.definition.path).parts or metafunc.definition.get_closest_marker("postgres15")
+    versions = [int(chosen)] if chosen else [18, 15] if on_both else [18]
+    metafunc.parametrize("postgres_version", versions, ids=[f"pg{version}" for version in versions])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """Where CI=true, nothing is skipped silently: what a skipped test needs has to be installed."""
+    report: pytest.TestReport = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
+        report.outcome = "failed"
+        report.longrepr = f"CI=true forbids to skip: {report.longrepr}"
+    return report
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def postgres_servers() -> AsyncIterator[Servers]:
+    """The servers that the whole session shares."""
+    async with AsyncExitStack() as stack:
+        yield Servers(stack)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def postgres_server(postgres_servers: Servers, postgres_version: int) -> Server:
+    """The shared server of the version that this test runs on."""
+    return await postgres_servers.of_version(postgres_version)
+
+
+@pytest.fixture
+async def database(postgres_server: Server) -> AsyncIterator[Database]:
+    """A fresh database with Holdfast's schema."""
+    async with postgres_server.database() as database:
+        yield database
+
+
+@pytest.fixture
+async def empty_database(postgres_server: Server) -> AsyncIterator[Database]:
+    """A fresh database with nothing in it."""
+    async with postgres_server.database(migrated=False) as database:
+        yield database
+
+
+@pytest.fixture
+async def pgbouncer(database: Database) -> AsyncIterator[Pooler]:
+    """A transaction pooler in front of `database`."""
+    async with running_pooler(database) as pooler:
+        yield pooler
+
+
+@pytest.fixture
+async def private_server() -> AsyncIterator[Server]:
+    """A server of its own, for a test that stops or kills it."""
+    async with running_server() as server:
+        yield server
