@@ -5,6 +5,8 @@ HoldfastError (Exception)
 |   `-- DuplicateTaskError
 |-- TaskImportError         a task's module cannot be imported
 |-- UnknownTaskError        a module has no task of that name
+|-- CommandFailedError      a task's command ended with an error
+|-- CommandNotFoundError    a task's command cannot be run
 |-- InputError              the input does not fit the task's parameters
 |-- EncodingError           a value cannot be recorded, or not be rebuilt
 |   `-- PayloadTooLargeError
@@ -60,6 +62,14 @@ class TaskImportError(HoldfastError):
 
 class UnknownTaskError(HoldfastError):
     """A module was imported, but has no task of that name."""
+
+
+class CommandFailedError(HoldfastError):
+    """The command that a task consists of ended with an exit code other than 0, or by a signal."""
+
+
+class CommandNotFoundError(HoldfastError):
+    """The command that a task consists of does not exist or may not be executed."""
 
 
 class InputError(HoldfastError):

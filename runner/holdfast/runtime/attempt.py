@@ -10,13 +10,11 @@ import platform
 import secrets
 import socket
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
 from holdfast.contract.environment import AttemptEnvironment, Pooler
 from holdfast.contract.exit_codes import RunnerExit
-from holdfast.contract.limits import RESULT_LIMIT_BYTES
 from holdfast.domain.errors import (
     AttemptDisrupted,
     AttemptFenced,
@@ -28,11 +26,12 @@ from holdfast.domain.errors import (
     TaskImportError,
     UnknownTaskError,
 )
-from holdfast.domain.scopes import Branch
 from holdfast.protocol.client import AttemptClient
 from holdfast.protocol.connection import Connection, Database
 from holdfast.protocol.messages import AttemptOutcome, Ending, Flags, Identity, Opened, WaitKind
-from holdfast.runtime.branches import branching_threads, prepare_loop, start_in
+from holdfast.runtime.author_call import call_coroutine, call_task
+from holdfast.runtime.branches import branching_threads
+from holdfast.runtime.command import command_environment, run_command
 from holdfast.runtime.ending import ending_of
 from holdfast.runtime.faults import NO_FAULTS, FaultPoint, Faults
 from holdfast.runtime.heartbeat import Heartbeat
@@ -42,8 +41,7 @@ from holdfast.runtime.output import Output
 from holdfast.runtime.patience import Patience
 from holdfast.runtime.session import DEFAULT_SETTINGS, Session, SessionSettings
 from holdfast.runtime.shutdown import on_shutdown_signal
-from holdfast.sdk.codec import check_size
-from holdfast.sdk.journal import Strand, claim_process, strand_variable
+from holdfast.sdk.journal import claim_process
 from holdfast.sdk.task import Task
 
 _log = logging.getLogger("holdfast")
@@ -158,16 +156,24 @@ class Attempt:
             if Flags.SUSPEND in opened.flags:
                 session.wait_kind = WaitKind.SUSPEND
                 raise RunParked("the run was suspended on request")
-            task = self._load(opened.entrypoint or self._environment.entrypoint)
-            arguments = task.signature.validate(opened.input)
-            value = await _call(
-                task, session, arguments.args, arguments.kwargs, self._environment.shutdown_grace_seconds
-            )
-            text = task.codec.encode(value)
-            check_size(text, RESULT_LIMIT_BYTES, f"the result of task {task.name}", setting="RESULT_LIMIT_BYTES")
+            if self._environment.command:
+                text = await self._run_command(opened, session)
+            else:
+                task = self._load(opened.entrypoint or self._environment.entrypoint or "")
+                text = await call_task(task, opened.input, session, self._environment.shutdown_grace_seconds)
         except (Exception, ControlFlow, asyncio.CancelledError, SystemExit, BaseExceptionGroup) as error:
             return session.departure.reason or error, None
         return session.departure.reason, text
+
+    async def _run_command(self, opened: Opened, session: Session) -> str:
+        """Run the command and return the JSON text of its result, which is null."""
+        environment = self._environment
+        variables = command_environment(str(environment.run_id), environment.attempt, opened.input)
+        grace_seconds = environment.shutdown_grace_seconds
+        await call_coroutine(
+            run_command(environment.command or (), variables, grace_seconds), session, opened.task, grace_seconds
+        )
+        return "null"
 
     async def _conclude(self, session: Session, error: BaseException | None, result: str | None) -> RunnerExit:
         if isinstance(error, (AttemptFenced, DatabaseUnreachable)):
@@ -195,59 +201,6 @@ class Attempt:
         await self._patience.persist(lambda: self._client.park(session.wait_kind, wake_after_seconds))
         self._faults.reach(FaultPoint.AFTER_PARK, "")
         return RunnerExit.PARKED
-
-
-async def _call(
-    task: Task[..., Any], session: Session, args: tuple[Any, ...], kwargs: dict[str, Any], grace_seconds: float
-) -> Any:
-    strand = Strand(session, Branch())
-    session.departure.began(strand.branch.path)
-    prepare_loop(session.loop)
-    if task.is_async:
-        session.task = start_in(strand, task.function(*args, **kwargs), session.loop, f"task {task.name}")
-    else:
-        session.task = _start_thread(task, strand, session.loop, args, kwargs)
-    return await _until_stopped(session, session.task, grace_seconds)
-
-
-async def _until_stopped(session: Session, task: asyncio.Future[Any], grace_seconds: float) -> Any:
-    """Wait for the task; once the attempt stops, for no longer than the grace."""
-    stopping = asyncio.ensure_future(session.stopping.wait())
-    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if not task.done():
-        await asyncio.wait({task}, timeout=grace_seconds)
-    if not task.done():
-        session.departure.check()
-    return task.result()
-
-
-def _start_thread(
-    task: Task[..., Any], strand: Strand, loop: asyncio.AbstractEventLoop, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> asyncio.Future[Any]:
-    ended: asyncio.Future[Any] = loop.create_future()
-
-    def settle(value: Any, error: BaseException | None) -> None:
-        if ended.done():
-            return
-        if error is None:
-            ended.set_result(value)
-        elif isinstance(error, StopIteration):
-            ended.set_exception(RuntimeError(f"the task raised {error!r}"))
-        else:
-            ended.set_exception(error)
-
-    def run() -> None:
-        strand_variable().set(strand)
-        value, error = None, None
-        try:
-            value = task.function(*args, **kwargs)
-        except BaseException as raised:
-            error = raised
-        loop.call_soon_threadsafe(settle, value, error)
-
-    threading.Thread(target=run, name=f"task {task.name}", daemon=True).start()
-    return ended
 
 
 def _refuse_other_python(opened: Opened) -> None:

@@ -58,7 +58,7 @@ def prepare_loop(loop: asyncio.AbstractEventLoop) -> None:
             _keeper(strand).timer_set(handle)
         return handle
 
-    loop.call_at = noted_call_at  # type: ignore[method-assign]  # sleep, timeout and wait_for all go through it
+    loop.call_at = noted_call_at  # type: ignore[method-assign,assignment]  # sleep, timeout and wait_for all go through it
 
 
 def _branching_task(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from holdfast.contract.reasons import FailureClass, Reason
 from holdfast.domain.errors import (
     AttemptDisrupted,
+    CommandFailedError,
+    CommandNotFoundError,
     DefinitionError,
     EncodingError,
     HistoryMismatch,
@@ -25,6 +27,7 @@ _MESSAGE_CHARACTERS = 2000
 _NON_RETRYABLE: dict[type[BaseException], Reason] = {
     TaskImportError: Reason.IMPORT_FAILED,
     UnknownTaskError: Reason.UNKNOWN_TASK,
+    CommandNotFoundError: Reason.UNKNOWN_TASK,
     InputError: Reason.INPUT_INVALID,
     EncodingError: Reason.RESULT_NOT_RECORDABLE,
     HistoryMismatch: Reason.HISTORY_MISMATCH,
@@ -50,7 +53,7 @@ def ending_of(error: BaseException, reopen_keys: tuple[StepKey, ...] = ()) -> En
         if isinstance(error, kind):
             failure_class, reason = FailureClass.NON_RETRYABLE, its_reason
             break
-    if isinstance(error, SystemExit):
+    if isinstance(error, (SystemExit, CommandFailedError)):
         reason = Reason.EXIT_CODE
     shown = error.__cause__ if isinstance(error, TaskImportError) and error.__cause__ is not None else error
     return Ending(
