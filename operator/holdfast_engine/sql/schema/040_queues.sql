@@ -8,6 +8,8 @@ create table holdfast.queues (
     paused boolean not null default false,
     -- the earliest time at which the rate limit allows the next start (generic cell rate algorithm)
     next_start_at timestamptz not null default '-infinity',
+    -- the concurrency key that was served last, when keys take turns
+    served_key text not null default '',
     spec jsonb not null default '{}',
     updated_at timestamptz not null default now(),
     primary key (namespace, name)

@@ -58,7 +58,8 @@ create table holdfast.runs (
     wake_at timestamptz generated always as (
         case
             when state in ('Succeeded', 'Failed', 'TimedOut', 'Canceled', 'Expired', 'Suspended') then null
-            when state in ('Delayed', 'Queued') then least(due_at, expire_at, run_deadline_at)
+            when state = 'Delayed' then least(due_at, expire_at)
+            when state = 'Queued' then least(expire_at, run_deadline_at)
             when state in ('Waiting', 'Backoff') then least(due_at, run_deadline_at)
             when state = 'Starting' then least(pending_deadline_at, attempt_deadline_at, run_deadline_at)
             else least(lease_expires_at, attempt_deadline_at, run_deadline_at)
@@ -88,15 +89,20 @@ create table holdfast.runs (
 create unique index runs_name on holdfast.runs (namespace, name);
 create unique index runs_idempotency_key on holdfast.runs (namespace, task, idempotency_key)
     where idempotency_key is not null;
-create index runs_queued on holdfast.runs (namespace, queue, priority desc, queued_at, id) where state = 'Queued';
-create index runs_queued_by_key on holdfast.runs (namespace, queue, concurrency_key, priority desc, queued_at, id)
-    where state = 'Queued' and concurrency_key is not null;
+-- Admission reads these two in their order, for one launcher and one key at a time; '' stands for any and for none.
+create index runs_queued on holdfast.runs
+    (namespace, queue, coalesce(launcher, ''), priority desc, queued_at, id) where state = 'Queued';
+create index runs_queued_by_key on holdfast.runs
+    (namespace, queue, coalesce(launcher, ''), coalesce(concurrency_key, ''), priority desc, queued_at, id) where state = 'Queued';
 create index runs_holding_slot on holdfast.runs (namespace, queue, concurrency_key)
     where state in ('Starting', 'Running', 'Canceling');
 create index runs_wake on holdfast.runs (wake_at) where wake_at is not null;
 create index runs_list on holdfast.runs (namespace, id desc);
 create index runs_list_by_state on holdfast.runs (namespace, state, id desc);
 create index runs_by_launcher on holdfast.runs (launcher) where launcher is not null and finished_at is null;
-create index runs_finished on holdfast.runs (finished_at) where finished_at is not null;
+-- What retention deletes: runs with a time to live of their own, and the others but for open dead letters.
+create index runs_with_ttl on holdfast.runs (ttl_seconds, finished_at) where finished_at is not null and ttl_seconds is not null;
+create index runs_without_ttl on holdfast.runs (finished_at)
+    where finished_at is not null and ttl_seconds is null and (state not in ('Failed', 'TimedOut') or discarded_at is not null);
 create index runs_dead_letters on holdfast.runs (namespace, finished_at desc)
     where state in ('Failed', 'TimedOut') and discarded_at is null;
