@@ -59,11 +59,12 @@ class Postmaster:
 class DataDirectory:
     """The directory of one embedded server."""
 
-    def __init__(self, root: Path, programs: Programs) -> None:
+    def __init__(self, root: Path, programs: Programs, *, is_durable: bool = True) -> None:
         self.root = root
         self.data = root / "data"
         self.log = root / "postgres.log"
         self._programs = programs
+        self._is_durable = is_durable
 
     @property
     def socket_directory(self) -> Path:
@@ -140,6 +141,7 @@ class DataDirectory:
             "--encoding=UTF8",
             "--no-locale",
             "--no-instructions",
+            *([] if self._is_durable else ["--no-sync"]),
         )
         unfinished.rename(self.data)
 

@@ -57,7 +57,8 @@ class EmbeddedPostgres:
         self._tcp = tcp
         self._settings = dict(settings or {})
         self._programs = Programs.in_folder(programs or embedded_programs())
-        self._files = DataDirectory(self.directory, self._programs)
+        is_durable = self._settings.get("fsync") != "off"
+        self._files = DataDirectory(self.directory, self._programs, is_durable=is_durable)
         self._lock = OwnerLock(self.directory)
         self._server: subprocess.Popen[bytes] | None = None
 
