@@ -5,6 +5,7 @@ HoldfastError (Exception)
 |   `-- DuplicateTaskError
 |-- TaskImportError         a task's module cannot be imported
 |-- UnknownTaskError        a module has no task of that name
+|-- TaskExitedError         a task called sys.exit
 |-- CommandFailedError      a task's command ended with an error
 |-- CommandNotFoundError    a task's command cannot be run
 |-- InputError              the input does not fit the task's parameters
@@ -34,6 +35,7 @@ ControlFlow (BaseException)  `except Exception` must not eat these: they end the
 |-- RunParked
 |-- AttemptFenced            a newer attempt owns the run
 |-- HistoryMismatch          the program and its recorded history disagree
+|-- RecordRefused            the database refused a record for good
 `-- AttemptDisrupted         this attempt cannot go on, through no fault of the code
     `-- DatabaseUnreachable  the database stayed away for too long
 """
@@ -62,6 +64,10 @@ class TaskImportError(HoldfastError):
 
 class UnknownTaskError(HoldfastError):
     """A module was imported, but has no task of that name."""
+
+
+class TaskExitedError(HoldfastError):
+    """The task called ``sys.exit``; ``__cause__`` is the ``SystemExit``."""
 
 
 class CommandFailedError(HoldfastError):
@@ -246,6 +252,10 @@ class AttemptFenced(ControlFlow):
 
 class HistoryMismatch(ControlFlow):
     """The program asks for something else than what was recorded. The run stays resumable."""
+
+
+class RecordRefused(ControlFlow):
+    """The database refused a record, and will refuse it again."""
 
 
 class AttemptDisrupted(ControlFlow):

@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from holdfast.contract.limits import RESULT_LIMIT_BYTES
+from holdfast.domain.errors import TaskExitedError
 from holdfast.domain.scopes import Branch
 from holdfast.runtime.branches import prepare_loop, start_in
 from holdfast.runtime.session import Session
@@ -40,8 +41,16 @@ async def call_task(task: Task[..., Any], input_text: str, session: Session, gra
 async def call_coroutine(coroutine: Coroutine[Any, Any, Any], session: Session, name: str, grace_seconds: float) -> Any:
     """Run ``coroutine`` as the root branch and return its result; raises what it raises, or why the attempt stops."""
     strand = _root(session)
-    session.task = start_in(strand, coroutine, session.loop, f"task {name}")
+    session.task = start_in(strand, _contained(coroutine), session.loop, f"task {name}")
     return await _until_stopped(session, session.task, grace_seconds)
+
+
+async def _contained(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return await coroutine
+    except (SystemExit, KeyboardInterrupt) as error:
+        # asyncio would let these end the whole event loop, and with it the report of this attempt
+        raise TaskExitedError(f"the task raised {error!r}") from error
 
 
 def _root(session: Session) -> Strand:

@@ -18,7 +18,6 @@ from holdfast.domain.scopes import StepKey, body_of
 from holdfast.protocol.messages import StepOutcome, StepRecord
 from holdfast.runtime.faults import FaultPoint
 from holdfast.runtime.step_call import StepCall
-from holdfast.sdk.failure import Failure, restore
 from holdfast.sdk.journal import Strand, strand_variable
 from holdfast.sdk.step import Step
 
@@ -92,11 +91,7 @@ class BlockingSteps:
     def _replay(self, step: Step[..., Any], recorded: StepRecord) -> Any:
         session = self._session
         text = recorded.value if recorded.value is not None else self.fetch(recorded.key)
-        if recorded.outcome is StepOutcome.FAILED:
-            error = restore(Failure.from_json(text or "null"))
-            session.failures.remember(error, recorded.key)
-            raise error
-        return session.decode(step.codec, recorded, text)
+        return session.recorded_result(step, recorded, text)
 
     def _leave_if_draining(self, strand: Strand) -> None:
         departure = self._session.departure

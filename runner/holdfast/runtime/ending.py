@@ -7,14 +7,17 @@ from holdfast.domain.errors import (
     AttemptDisrupted,
     CommandFailedError,
     CommandNotFoundError,
+    ControlFlow,
     DefinitionError,
     EncodingError,
     HistoryMismatch,
     HoldfastError,
     InputError,
     NonRetryableError,
+    RecordRefused,
     RetryAfter,
     RunCanceled,
+    TaskExitedError,
     TaskImportError,
     UnknownTaskError,
 )
@@ -31,6 +34,7 @@ _NON_RETRYABLE: dict[type[BaseException], Reason] = {
     InputError: Reason.INPUT_INVALID,
     EncodingError: Reason.RESULT_NOT_RECORDABLE,
     HistoryMismatch: Reason.HISTORY_MISMATCH,
+    RecordRefused: Reason.RESULT_NOT_RECORDABLE,
     DefinitionError: Reason.EXCEPTION_RAISED,
     NonRetryableError: Reason.EXCEPTION_RAISED,
 }
@@ -53,7 +57,7 @@ def ending_of(error: BaseException, reopen_keys: tuple[StepKey, ...] = ()) -> En
         if isinstance(error, kind):
             failure_class, reason = FailureClass.NON_RETRYABLE, its_reason
             break
-    if isinstance(error, (SystemExit, CommandFailedError)):
+    if isinstance(error, (SystemExit, TaskExitedError, CommandFailedError)):
         reason = Reason.EXIT_CODE
     shown = error.__cause__ if isinstance(error, TaskImportError) and error.__cause__ is not None else error
     return Ending(
@@ -69,7 +73,7 @@ def ending_of(error: BaseException, reopen_keys: tuple[StepKey, ...] = ()) -> En
 
 def _message(error: BaseException) -> str:
     text = str(error)
-    if not isinstance(error, HoldfastError) and not isinstance(error, HistoryMismatch):
+    if not isinstance(error, (HoldfastError, ControlFlow)):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     # Postgres cannot hold a NUL in a text
     return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()[:_MESSAGE_CHARACTERS]

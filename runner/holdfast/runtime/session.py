@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Callable
-from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
-from weakref import WeakSet
 
 from holdfast.contract.limits import RESULT_LIMIT_BYTES, STEPS_PER_RUN_LIMIT
 from holdfast.domain.errors import (
@@ -20,22 +17,23 @@ from holdfast.domain.errors import (
     EncodingError,
     HistoryMismatch,
     NonRetryableError,
+    RecordRefused,
     RunCanceled,
     RunParked,
-    StepTimeoutError,
 )
-from holdfast.domain.scopes import Place, StepKey, body_of
+from holdfast.domain.scopes import Place, StepKey
 from holdfast.protocol.client import AttemptClient
 from holdfast.protocol.messages import Flags, Identity, Opened, StepOutcome, StepRecord, WaitKind
+from holdfast.runtime.awaited import AwaitedSteps
 from holdfast.runtime.blocking import BlockingSteps
 from holdfast.runtime.departure import Departure
 from holdfast.runtime.failures import FailedSteps
-from holdfast.runtime.faults import NO_FAULTS, FaultPoint, Faults
+from holdfast.runtime.faults import NO_FAULTS, Faults
 from holdfast.runtime.history import History
 from holdfast.runtime.lifeline import Lifeline
 from holdfast.runtime.patience import Patience
 from holdfast.runtime.recorder import Recorder
-from holdfast.runtime.replay_order import ReplayOrder
+from holdfast.runtime.sleeping import Sleeps, Timers
 from holdfast.runtime.step_call import STEP_KIND, StepCall
 from holdfast.sdk.codec import Codec, check_size
 from holdfast.sdk.digest import describe_arguments, digest_arguments
@@ -81,7 +79,8 @@ class Session:
         self.failures = FailedSteps()
         self.lifeline = lifeline
         self.loop = asyncio.get_running_loop()
-        self.departure = Departure(self._cancel_task, self._may_park)
+        self._timers = Timers(self.loop)
+        self.departure = Departure(self._cancel_task, self._timers.are_none)
         self.faults = faults
         self.last_contact = time.monotonic()
         self.wait_kind = WaitKind.TIMER
@@ -92,11 +91,11 @@ class Session:
         self._database_now = opened.database_now
         self._sequences = count(self.history.last_sequence + 1)
         self._steps_left = STEPS_PER_RUN_LIMIT - len(self.history)
-        self._replay_order = ReplayOrder(self.loop)
         self._live_branches = 1
-        self._timers: WeakSet[asyncio.TimerHandle] = WeakSet()
         self._last_note: asyncio.Future[None] | None = None
+        self._awaited = AwaitedSteps(self)
         self._blocking = BlockingSteps(self)
+        self._sleeps = Sleeps(self, self._timers, settings.park_threshold_seconds)
         self.recorder = Recorder(self._send, self.note_flags, self._record_failed)
         self.stopping = asyncio.Event()
         self.task: asyncio.Future[Any] | None = None
@@ -111,20 +110,7 @@ class Session:
         self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """See ``Journal.run_step``."""
-        place, digest, recorded = self.claim_step(step, strand, args, kwargs)
-        if recorded is not None and recorded.outcome is not StepOutcome.RETRYING:
-            return await self._replay(step, recorded)
-        call = StepCall(step, place, digest, tries=0 if recorded is None else recorded.tries)
-        try:
-            if self.departure.is_draining:
-                await self._held(strand)
-            with self.departure.working(place.key):
-                settled = await self._execute(call, strand, args, kwargs)
-        except asyncio.CancelledError:
-            self.departure.check()
-            raise
-        self.step_recorded()
-        return settled
+        return await self._awaited.run_step(step, strand, args, kwargs)
 
     def run_step_blocking(
         self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -134,33 +120,15 @@ class Session:
 
     def note(self, strand: Strand, kind: str, name: str, produce: Callable[[], Any], codec: Codec[Any]) -> Any:
         """See ``Journal.note``."""
-        self.departure.check()
-        place = strand.branch.next_step(name)
-        recorded = self._claim(place, kind, name, None, lambda: name)
-        if recorded is not None:
-            return self.decode(codec, recorded, recorded.value or self._blocking.fetch(recorded.key))
-        text, settled = codec.settle(produce())
-        check_size(text, RESULT_LIMIT_BYTES, f"the value of {name}", setting="RESULT_LIMIT_BYTES")
-        record = StepRecord(
-            place.key, self.next_sequence(), place.position, kind, name, StepOutcome.SUCCEEDED, 1, 0, None, text
-        )
-        self.history.add(record)
-        self._blocking.on_home_loop(lambda: self._note(record))
-        return settled
+        return self.take_note(strand, kind, name, produce, codec)[0]
 
-    async def sleep_until(self, strand: Strand, due: datetime) -> None:
-        """See ``Journal.sleep_until``."""
-        self.departure.check()
-        try:
-            while (remaining := (due - self.database_now()).total_seconds()) > 0:
-                if remaining <= self._settings.park_threshold_seconds:
-                    await asyncio.sleep(remaining)
-                else:
-                    with self.departure.waiting(strand.branch.path, due):
-                        await self._unnoted_sleep(min(remaining, self._timers_end_in_seconds()))
-        except asyncio.CancelledError:
-            self.departure.check()
-            raise
+    async def sleep(self, strand: Strand, name: str, find_due: Callable[[], datetime]) -> None:
+        """See ``Journal.sleep``."""
+        await self._sleeps.sleep(strand, name, find_due)
+
+    def sleep_blocking(self, strand: Strand, name: str, find_due: Callable[[], datetime]) -> None:
+        """See ``Journal.sleep_blocking``."""
+        self._sleeps.sleep_blocking(strand, name, find_due)
 
     # --- branches ----------------------------------------------------------------------------------------------------
 
@@ -178,8 +146,39 @@ class Session:
         """The author's code set a timer: until it has run or was canceled, the attempt must not park."""
         self._timers.add(timer)
 
-    # --- the parts that calls from the loop and from threads share
-    # -----------------------------------------------------
+    # --- what the parts of the session share -------------------------------------------------------------------------
+
+    @property
+    def has_several_branches(self) -> bool:
+        """Whether more than the root branch is alive."""
+        return self._live_branches > 1
+
+    def take_note(
+        self, strand: Strand, kind: str, name: str, produce: Callable[[], Any], codec: Codec[Any]
+    ) -> tuple[Any, StepRecord]:
+        """Return a recorded value and its record; make and record it if there is none."""
+        self.departure.check()
+        place = strand.branch.next_step(name)
+        recorded = self._claim(place, kind, name, None, lambda: name)
+        if recorded is not None:
+            text = recorded.value if recorded.value is not None else self._blocking.fetch(recorded.key)
+            return self._decode(codec, recorded, text), recorded
+        text, settled = codec.settle(produce())
+        check_size(text, RESULT_LIMIT_BYTES, f"the value of {name}", setting="RESULT_LIMIT_BYTES")
+        record = StepRecord(
+            place.key, self.next_sequence(), place.position, kind, name, StepOutcome.SUCCEEDED, 1, 0, None, text
+        )
+        self.history.add(record)
+        self._blocking.on_home_loop(lambda: self._note(record))
+        return settled, record
+
+    async def settle_notes(self) -> None:
+        """Wait until every value that was noted so far is durable."""
+        note = self._last_note
+        if note is not None:
+            await asyncio.shield(note)
+            if self._last_note is note:
+                self._last_note = None
 
     def claim_step(
         self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -208,23 +207,20 @@ class Session:
         self._steps_left -= 1
         return next(self._sequences)
 
-    def decode(self, codec: Codec[Any], record: StepRecord, text: str | None) -> Any:
-        """Return the recorded value.
+    def recorded_result(self, step: Step[..., Any], recorded: StepRecord, text: str | None) -> Any:
+        """Return the recorded result of a step, or raise its recorded failure.
 
         Raises:
-            HistoryMismatch: it does not fit what the program annotates now.
+            HistoryMismatch: the value does not fit what the program annotates now.
         """
-        try:
-            return codec.decode(text if text is not None else "null")
-        except EncodingError as error:
-            mismatch = HistoryMismatch(f"{error} (step {record.name!r} at {record.key})")
-            self.departure.stop(mismatch)
-            raise mismatch from error
+        if recorded.outcome is StepOutcome.FAILED:
+            error = restore(Failure.from_json(text or "null"))
+            self.failures.remember(error, recorded.key)
+            raise error
+        return self._decode(step.codec, recorded, text)
 
     def failure_records(self, call: StepCall, error: Exception) -> tuple[list[StepRecord], float | None, Exception]:
-        """Return what to record after a failed try, how long to wait for the next one (None: no more), and
-        what to raise.
-        """
+        """Return what to record after a failed try, the wait before the next one (None: no more), and what to raise."""
         wait_seconds = call.wait_seconds(error)
         if wait_seconds is None:
             raised = recordable(error)
@@ -256,70 +252,7 @@ class Session:
             self.wait_kind = WaitKind.SUSPEND
             self.departure.drain(RunParked("the run was suspended on request"))
 
-    # --- inside
-    # --------------------------------------------------------------------------------------------------------
-
-    async def _replay(self, step: Step[..., Any], recorded: StepRecord) -> Any:
-        if self._live_branches > 1:
-            await self._replay_order.turn(recorded.sequence)
-        if self.history.was_canceled(recorded):
-            # its caller was canceled then, and will be now; until then there is nothing to return
-            await self._forever()
-        text = recorded.value
-        if text is None:
-            text = await self.fetch(recorded.key)
-        if recorded.outcome is StepOutcome.FAILED:
-            error = restore(Failure.from_json(text or "null"))
-            self.failures.remember(error, recorded.key)
-            raise error
-        return self.decode(step.codec, recorded, text)
-
-    async def _execute(self, call: StepCall, strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if self._last_note is not None:
-            await self._settle_notes()
-        try:
-            record, settled = await self._try_until_done(call, strand, args, kwargs)
-        except asyncio.CancelledError:
-            if self.departure.reason is None:
-                self.recorder.put(call.canceled(self.next_sequence()))
-            raise
-        self.faults.reach(FaultPoint.AFTER_BODY, call.place.key)
-        try:
-            await self.recorder.record(record)
-        except asyncio.CancelledError:
-            if self.departure.reason is None:
-                self.recorder.put(call.cancel_mark(self.next_sequence()))
-            raise
-        self.history.add(record)
-        self.faults.reach(FaultPoint.AFTER_RECORD, call.place.key)
-        return settled
-
-    async def _try_until_done(
-        self, call: StepCall, strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[StepRecord, Any]:
-        function = call.step.function
-        while True:
-            token = _strand.set(Strand(strand.journal, body_of(call.place), strand.owner))
-            call.begin_try()
-            self.faults.reach(FaultPoint.BEFORE_BODY, call.place.key)
-            try:
-                if call.step.timeout_seconds is None:
-                    value = await function(*args, **kwargs)
-                else:
-                    value = await _within(call.step, function(*args, **kwargs))
-                return call.success(value, self.next_sequence())
-            except Exception as error:
-                records, wait_seconds, raised = self.failure_records(call, error)
-            finally:
-                _strand.reset(token)
-            for record in records[:-1]:
-                self.recorder.put(record)
-            await self.recorder.record(records[-1])
-            if wait_seconds is None:
-                raise raised
-            await asyncio.sleep(wait_seconds)
-            if self.departure.is_draining:
-                await self._held(strand)
+    # --- inside ------------------------------------------------------------------------------------------------------
 
     def _claim(
         self, place: Place, kind: str, name: str, digest: bytes | None, describe: Callable[[], str]
@@ -330,40 +263,19 @@ class Session:
             self.departure.stop(mismatch)
             raise
 
+    def _decode(self, codec: Codec[Any], record: StepRecord, text: str | None) -> Any:
+        try:
+            return codec.decode(text if text is not None else "null")
+        except EncodingError as error:
+            mismatch = HistoryMismatch(f"{error} (step {record.name!r} at {record.key})")
+            self.departure.stop(mismatch)
+            raise mismatch from error
+
     def _note(self, record: StepRecord) -> None:
         self._last_note = self.recorder.record(record)
 
-    async def _settle_notes(self) -> None:
-        note = self._last_note
-        if note is not None:
-            await asyncio.shield(note)
-            if self._last_note is note:
-                self._last_note = None
-
-    async def _held(self, strand: Strand) -> None:
-        self.departure.hold(strand.branch.path)
-        await self._forever()
-
-    def _timers_end_in_seconds(self) -> float:
-        now = self.loop.time()
-        return min(
-            (timer.when() - now + 0.01 for timer in self._timers if not timer.cancelled() and timer.when() > now),
-            default=math.inf,
-        )
-
-    def _may_park(self) -> bool:
-        return math.isinf(self._timers_end_in_seconds())
-
-    async def _unnoted_sleep(self, seconds: float) -> None:
-        """Sleep by a timer that is ours, not one of the author's code."""
-        over: asyncio.Future[None] = self.loop.create_future()
-        timer = Context().run(self.loop.call_later, seconds, lambda: None if over.done() else over.set_result(None))
-        try:
-            await over
-        finally:
-            timer.cancel()
-
-    async def _forever(self) -> None:
+    async def forever(self) -> None:
+        """Wait until canceled."""
         await self.loop.create_future()
 
     async def fetch(self, key: StepKey) -> str | None:
@@ -375,7 +287,7 @@ class Session:
 
     def _record_failed(self, error: BaseException) -> None:
         if not isinstance(error, ControlFlow):
-            error = HistoryMismatch(f"the database refused a record: {error}")
+            error = RecordRefused(f"the database refused a record for good: {error}")
         if isinstance(error, AttemptFenced):
             self.departure.reason = None  # the fence beats every other reason
         self.departure.stop(error)
@@ -387,18 +299,6 @@ class Session:
         self.stopping.set()
         if self.task is not None:
             self.task.cancel()
-
-
-async def _within(step: Step[..., Any], body: Any) -> Any:
-    try:
-        async with asyncio.timeout(step.timeout_seconds) as limit:
-            return await body
-    except TimeoutError as error:
-        if limit.expired():
-            raise StepTimeoutError(
-                f"step {step.name} ran longer than its timeout of {step.timeout_seconds:g} s"
-            ) from error
-        raise
 
 
 def _reopened(record: StepRecord, sequence: int) -> StepRecord:

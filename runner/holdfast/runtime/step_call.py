@@ -69,18 +69,7 @@ class StepCall:
 
     def cancel_mark(self, sequence: int) -> StepRecord:
         """Return the record that says: the result is there, but its caller was canceled before it got it."""
-        return StepRecord(
-            key=StepKey(self.place.key + CANCEL_MARK),
-            sequence=sequence,
-            position=0,
-            kind=CANCEL_KIND,
-            name=self.step.name,
-            outcome=StepOutcome.CANCELED,
-            tries=0,
-            elapsed_ms=0,
-            input_digest=None,
-            value=None,
-        )
+        return cancel_mark_of(self.place.key, self.step.name, sequence)
 
     def _record(self, outcome: StepOutcome, sequence: int, value: str | None) -> StepRecord:
         return StepRecord(
@@ -95,3 +84,19 @@ class StepCall:
             input_digest=self.input_digest,
             value=value,
         )
+
+
+def cancel_mark_of(key: StepKey, name: str, sequence: int) -> StepRecord:
+    """Return the record that marks the recorded success ``key`` as one whose caller was canceled."""
+    return StepRecord(
+        key=StepKey(key + CANCEL_MARK),
+        sequence=sequence,
+        position=0,
+        kind=CANCEL_KIND,
+        name=name,
+        outcome=StepOutcome.CANCELED,
+        tries=0,
+        elapsed_ms=0,
+        input_digest=None,
+        value=None,
+    )

@@ -46,8 +46,11 @@ class Journal(Protocol):
     def database_now(self) -> datetime:
         """The database's time of day, unrecorded."""
 
-    async def sleep_until(self, strand: Strand, due: datetime) -> None:
-        """Wait for a time of the database's clock; the process may end meanwhile."""
+    async def sleep(self, strand: Strand, name: str, find_due: Callable[[], datetime]) -> None:
+        """Wait for a time of the database's clock, found when first reached; the process may end meanwhile."""
+
+    def sleep_blocking(self, strand: Strand, name: str, find_due: Callable[[], datetime]) -> None:
+        """The same in a thread, which it blocks."""
 
 
 @dataclass(slots=True, eq=False)

@@ -1,0 +1,131 @@
+"""``async def`` steps: the body runs in the calling asyncio task."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from holdfast.domain.errors import StepFailedError, StepTimeoutError
+from holdfast.domain.scopes import body_of
+from holdfast.protocol.messages import StepOutcome, StepRecord
+from holdfast.runtime.faults import FaultPoint
+from holdfast.runtime.replay_order import ReplayOrder
+from holdfast.runtime.step_call import StepCall
+from holdfast.sdk.journal import Strand, strand_variable
+from holdfast.sdk.step import Step
+
+if TYPE_CHECKING:
+    from holdfast.runtime.session import Session
+
+_strand = strand_variable()
+
+
+class AwaitedSteps:
+    """Runs ``async def`` steps for a session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._replay_order = ReplayOrder(session.loop)
+
+    async def run_step(
+        self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Return the recorded result, or run the body and have it recorded."""
+        session = self._session
+        place, digest, recorded = session.claim_step(step, strand, args, kwargs)
+        if recorded is not None and recorded.outcome is not StepOutcome.RETRYING:
+            return await self._replay(step, recorded)
+        call = StepCall(step, place, digest, tries=0 if recorded is None else recorded.tries)
+        try:
+            await self._hold_if_draining(strand)
+            with session.departure.working(place.key):
+                settled = await self._execute(call, strand, args, kwargs)
+        except asyncio.CancelledError:
+            session.departure.check()
+            raise
+        session.step_recorded()
+        return settled
+
+    async def _replay(self, step: Step[..., Any], recorded: StepRecord) -> Any:
+        session = self._session
+        if session.has_several_branches:
+            await self._replay_order.turn(recorded.sequence)
+        if session.history.was_canceled(recorded):
+            # its caller was canceled then, and will be now; until then there is nothing to return
+            await session.forever()
+        text = recorded.value
+        if text is None:
+            text = await session.fetch(recorded.key)
+        return session.recorded_result(step, recorded, text)
+
+    async def _execute(self, call: StepCall, strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        session = self._session
+        record: StepRecord | None = None
+        try:
+            await session.settle_notes()
+            record, settled = await self._try_until_done(call, strand, args, kwargs)
+            session.faults.reach(FaultPoint.AFTER_BODY, call.place.key)
+            await session.recorder.record(record)
+        except asyncio.CancelledError:
+            # later attempts must take the same way: the caller was canceled here, whether or not there was a result
+            if session.departure.reason is None:
+                sequence = session.next_sequence()
+                session.recorder.put(call.canceled(sequence) if record is None else call.cancel_mark(sequence))
+            raise
+        session.history.add(record)
+        session.faults.reach(FaultPoint.AFTER_RECORD, call.place.key)
+        return settled
+
+    async def _try_until_done(
+        self, call: StepCall, strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[StepRecord, Any]:
+        session = self._session
+        while True:
+            token = _strand.set(Strand(strand.journal, body_of(call.place), strand.owner))
+            call.begin_try()
+            session.faults.reach(FaultPoint.BEFORE_BODY, call.place.key)
+            try:
+                value = await _within(call.step, call.step.function(*args, **kwargs))
+                return call.success(value, session.next_sequence())
+            except (Exception, asyncio.CancelledError) as error:
+                records, wait_seconds, raised = session.failure_records(call, _failure_of(call.step, error))
+            finally:
+                _strand.reset(token)
+            for record in records[:-1]:
+                session.recorder.put(record)
+            await session.recorder.record(records[-1])
+            if wait_seconds is None:
+                raise raised
+            await asyncio.sleep(wait_seconds)
+            await self._hold_if_draining(strand)
+
+    async def _hold_if_draining(self, strand: Strand) -> None:
+        departure = self._session.departure
+        if departure.is_draining:
+            departure.hold(strand.branch.path)
+            await self._session.forever()
+
+
+def _failure_of(step: Step[..., Any], error: Exception | asyncio.CancelledError) -> Exception:
+    """Return the failure of a body; pass on a cancellation that came from the caller."""
+    if isinstance(error, Exception):
+        return error
+    caller = asyncio.current_task()
+    if caller is None or caller.cancelling():
+        raise error
+    failure = StepFailedError(f"step {step.name} awaited something that was canceled")
+    failure.__cause__ = error
+    return failure
+
+
+async def _within(step: Step[..., Any], body: Any) -> Any:
+    if step.timeout_seconds is None:
+        return await body
+    try:
+        async with asyncio.timeout(step.timeout_seconds) as limit:
+            return await body
+    except TimeoutError as error:
+        if limit.expired():
+            message = f"step {step.name} ran longer than its timeout of {step.timeout_seconds:g} s"
+            raise StepTimeoutError(message) from error
+        raise
