@@ -203,6 +203,18 @@ def test_an_annotated_value_is_written_for_other_readers_of_json() -> None:
     }
 
 
+def test_a_computed_field_or_a_json_field_of_a_model_needs_no_tags() -> None:
+    text = codec_for(Order).encode(Order(id=ID, ratio=1.5, numbers="[1]"))  # type: ignore[arg-type]  # Json takes text
+    assert json.loads(text) == {
+        "id": str(ID),
+        "raw": "",
+        "ratio": 1.5,
+        "extra": None,
+        "label": "",
+        "numbers": "[1]",
+    }
+
+
 def test_an_int_for_a_float_settles_as_a_float() -> None:
     for annotation, given, expected in ((float, 1, 1.0), (list[float], [1, 2.5], [1.0, 2.5])):
         text, settled = codec_for(annotation).settle(given)

@@ -12,10 +12,10 @@ import sys
 import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
 from holdfast.domain.errors import DefinitionError, EncodingError, PayloadTooLargeError
 from holdfast.sdk.codec import check_size, codec_for, codec_for_result
@@ -107,6 +107,7 @@ REFUSED: list[tuple[object, object, str]] = [
     (Login, Login(user="u", hidden=3), r"value\.hidden is 3 \(type int\) but would come back as 0"),
     (dict[str, int], collections.defaultdict(int, a=1), r"defaultdict.* come back as \{'a': 1\} \(type dict\)"),
     (Decimal, Decimal("NaN"), r"could not be rebuilt:\n  value: Input should be a finite number"),
+    (Annotated[Decimal, AfterValidator(Decimal.normalize)], Decimal("1.10"), r"Decimal\('1.10'\).* come back"),
     (list[str], "text", r"does not fit the annotation list\[str\]"),
 ]
 

@@ -99,6 +99,10 @@ def test_the_place_of_an_argument_counts() -> None:
     assert {len(each) for each in digests} == {DIGEST_BYTES}
 
 
+def test_the_order_of_a_dict_does_not_count() -> None:
+    assert digest({"a": 1, "b": {2: 3, 4: 5}}) == digest({"b": {4: 5, 2: 3}, "a": 1})
+
+
 def test_a_tuple_equals_a_list_and_a_frozenset_a_set() -> None:
     assert digest((1, (2, 3))) == digest([1, [2, 3]])
     assert digest(frozenset({1, 2})) == digest({2, 1})
@@ -135,6 +139,7 @@ def test_values_that_hold_themselves_end() -> None:
 
     assert digest(ring()) == digest(ring())
     assert digest(ring()) != digest([1, 1, {"a": 1}])
+    assert digest(ring()) != digest([1, ring(), {"a": ring()}])
 
 
 def test_values_with_too_many_ways_through_them_end() -> None:
@@ -144,9 +149,9 @@ def test_values_with_too_many_ways_through_them_end() -> None:
             node.peers.extend(nodes)
         return nodes[0]
 
-    doubled: list[Any] = []
+    doubled: Any = 1
     for _ in range(100):
-        doubled = [doubled, doubled]
+        doubled = {"a": doubled, "b": doubled}
     assert digest(tangle("a")) == digest(tangle("a")) != digest(tangle("b"))
     assert len(digest(doubled)) == DIGEST_BYTES
 
