@@ -77,10 +77,10 @@ class ControlPlane:
             ConflictError: the name is taken.
         """
         text = input_text(input)
-        known = await self.find_task(task)
+        wanted = options or TriggerOptions()
+        known = None if wanted.entrypoint else await self.find_task(task)
         if known is not None and known.input_schema is not None:
             check_input(text, known.input_schema, task)
-        wanted = options or TriggerOptions()
         try:
             row = await self._row("trigger_run", self.namespace, task, text, wanted.to_json())
         except NotFoundError as error:
@@ -154,6 +154,11 @@ class ControlPlane:
         """The attempts of a run, first to last."""
         run_id = await self._existing(run)
         return [AttemptView.from_row(row) for row in await self._rows("list_attempts", run_id)]
+
+    async def count_steps(self, run: str | UUID) -> int:
+        """How many steps of a run have succeeded."""
+        row = await self._row("count_steps", await self.find(run))
+        return int(row[0])
 
     async def steps(self, run: str | UUID) -> list[StepView]:
         """The recorded operations of a run, in the order of their records."""

@@ -58,6 +58,10 @@ where run_id = $1 and sequence > $2
 order by sequence
 limit $3
 
+-- name: count_steps
+-- How many steps of a run have succeeded.
+select count(*) from holdfast.steps where run_id = $1 and outcome = 'Succeeded'
+
 -- name: list_attempts
 -- The attempts of a run, first to last.
 select number, admitted_at, launched_at, opened_at, ended_at, replayed_steps, runner, outcome, class, reason, message, exit_code
