@@ -27,6 +27,7 @@ HoldfastError (Exception)
 |   `-- UnavailableError    the database cannot be reached, or not now
 |-- MissingExtraError       a part of Holdfast is used whose packages are not installed
 |-- EmbeddedPostgresError   the embedded PostgreSQL cannot be started or stopped
+|-- LaunchError             the process of an attempt cannot be made
 |-- MigrationError          a database cannot be used, or not be brought up to date
 `-- UnknownQueryError       no `.sql` file has a query of that name
 
@@ -207,6 +208,10 @@ class EmbeddedPostgresError(HoldfastError):
 
 class MigrationError(HoldfastError):
     """A database cannot be used, or not be brought up to date; the message says why and what to do."""
+
+
+class LaunchError(HoldfastError):
+    """The process of an attempt, or what launches processes, cannot be made; the message says why."""
 
 
 class UnknownQueryError(HoldfastError):
