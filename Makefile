@@ -12,7 +12,7 @@ venv: ## Create .venv from the pinned requirements (PYTHON=… chooses the inter
 	@scripts/venv.sh
 
 demo: venv ## Run the census example, kill it part way, and watch it resume
-	@$(PY) examples/census/demo.py
+	@$(PY) -m examples.census.demo
 
 test: check ## Run all checks and all tests (ARGS=… is passed to pytest)
 	@$(PY) -m pytest $(ARGS)

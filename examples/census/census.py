@@ -22,11 +22,11 @@ async def list_packages() -> list[str]:
 
 
 @step
-async def count(package: str) -> Counts:
+async def count(package: str) -> tuple[str, Counts]:
     """Read one package. A later attempt gets what this returned, and reads nothing."""
     counts = await asyncio.to_thread(count_package, standard_library(), package)
     trace(package)
-    return counts
+    return package, counts
 
 
 @task
@@ -34,13 +34,12 @@ async def census() -> Census:
     """Count files, lines, functions and classes per package of the running Python's standard library."""
     slots = asyncio.Semaphore(AT_ONCE)
 
-    async def count_in_turn(package: str) -> Counts:
+    async def count_in_turn(package: str) -> tuple[str, Counts]:
         async with slots:
             return await count(package)
 
     packages = await list_packages()
-    counts = await gather(*(count_in_turn(package) for package in packages))
-    return Census.of(dict(zip(packages, counts, strict=True)))
+    return Census.of(dict(await gather(*(count_in_turn(package) for package in packages))))
 
 
 def trace(package: str) -> None:

@@ -1,0 +1,1 @@
+"""The command `holdfast`: thin commands over library calls. Its packages come with the extra `dev`."""

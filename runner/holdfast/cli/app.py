@@ -1,0 +1,23 @@
+"""The tree of commands."""
+
+from __future__ import annotations
+
+import typer
+
+from holdfast.cli.commands import apply, dead_letters, dev, migrate, queues, run, runs, trigger, version
+
+app = typer.Typer(
+    name="holdfast",
+    help="Durable tasks: a function whose process is killed goes on from its last step.",
+    epilog="Exit codes: 0 done (a followed run: Succeeded), 1 the run failed, 2 bad usage or input, 3 the run was "
+    "canceled, 4 not found, 5 database, 6 refused, 7 packages missing, 70 a defect, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+for group in (dev, run, apply, trigger, migrate, version):
+    group.add_to(app)
+app.add_typer(runs.app, name="runs")
+app.add_typer(queues.app, name="queues")
+app.add_typer(dead_letters.app, name="dead-letters")

@@ -1,0 +1,43 @@
+"""`holdfast apply`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from holdfast.cli.command import command
+from holdfast.cli.session import Session
+from holdfast.domain.errors import InputError
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @command(app, "apply")
+    async def apply(
+        session: Session,
+        file: Annotated[
+            str, typer.Option("--filename", "-f", metavar="FILE|-", help="YAML of TaskRuns, TaskQueues, Tasks.")
+        ],
+    ) -> None:
+        """Make true what manifests say: the same YAML that a cluster takes. The same again changes nothing."""
+        from holdfast.contract.manifest import load_manifests
+        from holdfast_engine.control.apply import apply
+
+        resources = load_manifests(_read(file), "standard input" if file == "-" else file)
+        async with session.control_plane() as plane:
+            applied = await apply(plane, resources)
+        documents = [{"resource": each.address, "outcome": each.outcome, "run": each.run_id} for each in applied]
+        session.answer(documents, "\n".join(f"{each.address} {each.outcome}" for each in applied))
+
+
+def _read(file: str) -> str:
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text()
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file} is not UTF-8: {error.reason} at byte {error.start}.") from None

@@ -1,0 +1,116 @@
+"""`holdfast dev`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from holdfast.cli.command import command
+from holdfast.cli.definitions import import_tasks, register
+from holdfast.cli.session import Session
+from holdfast.domain.errors import ConflictError
+
+if TYPE_CHECKING:
+    from holdfast_engine.control.plane import ControlPlane
+
+_ADOPT_SECONDS = 5.0
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @command(app, "dev")
+    async def dev(
+        session: Session,
+        modules: Annotated[
+            list[str] | None,
+            typer.Argument(metavar="[MODULE]...", help="Modules whose tasks can be triggered by name."),
+        ] = None,
+        ready_file: Annotated[
+            Path | None, typer.Option(help="Written when everything is up: a JSON object with `database` and `pid`.")
+        ] = None,
+    ) -> None:
+        """Be the control plane until Ctrl-C: database, engine, and a process for each attempt.
+
+        Shows runs as they change. Processes get this working directory and environment.
+        """
+        from holdfast_engine.local.control_plane import serving
+
+        from holdfast_engine.local.launcher_name import ANYBODY, name_of_place
+
+        tasks = import_tasks(modules or [])
+        place = name_of_place()
+        async with (
+            _only_one(session),
+            session.database() as database,
+            serving(database, place, also_for=(ANYBODY,), namespace=session.settings.namespace) as plane,
+        ):
+            for task in tasks:
+                await register(plane, task, place)
+            _say_ready(session, database.dsn, [task.name for task in tasks], ready_file)
+            adopting = asyncio.create_task(_adopt(database.pool, place))
+            try:
+                await _show_changes(session, plane)
+            except asyncio.CancelledError:
+                session.tell("stopping")
+            finally:
+                adopting.cancel()
+
+
+@asynccontextmanager
+async def _only_one(session: Session) -> AsyncIterator[None]:
+    """Two of them would launch attempts of each other's runs; on a database of its own, the launcher's name decides."""
+    from holdfast_engine.local.file_lock import FileLock
+    from holdfast_engine.local.state_directory import StateDirectory
+
+    state = StateDirectory.at(session.settings.state_directory)
+    if session.settings.database is not None:
+        yield
+        return
+    state.create()
+    lock = FileLock(state.dev_lock)
+    if not lock.try_take():
+        raise ConflictError(
+            f"holdfast dev is running already for {state.path} ({lock.holder}). "
+            "Stop it, or give this one its own --state-directory."
+        )
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _say_ready(session: Session, dsn: str, tasks: list[str], ready_file: Path | None) -> None:
+    document: dict[str, Any] = {"database": dsn, "pid": os.getpid(), "tasks": tasks}
+    if ready_file is not None:
+        unfinished = ready_file.with_name(ready_file.name + ".unfinished")
+        unfinished.write_text(json.dumps(document))
+        unfinished.replace(ready_file)
+    known = f"tasks: {', '.join(tasks)}" if tasks else "no tasks registered (name modules to register theirs)"
+    session.answer(document, f"ready: {dsn}\n{known}")
+
+
+async def _show_changes(session: Session, plane: ControlPlane) -> None:
+    async for run in plane.follow_all():
+        reason = "" if run.reason in (None, run.state) else f"  {run.reason}: {run.message}"
+        attempt = f"  attempt {run.attempt}" if run.attempt else ""
+        session.tell(f"{datetime.now():%H:%M:%S}  {run.name}  {run.state}{attempt}{reason}")
+
+
+async def _adopt(pool: Any, place: str) -> None:
+    """Go on with the runs of a `holdfast run` in this directory that was killed."""
+    from holdfast.domain.errors import ControlError
+    from holdfast_engine.local.launcher_name import adopt_orphans
+
+    while True:
+        with suppress(ControlError):  # the database may be away; later
+            await adopt_orphans(pool, place)
+        await asyncio.sleep(_ADOPT_SECONDS)

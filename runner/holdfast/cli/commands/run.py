@@ -1,0 +1,108 @@
+"""`holdfast run`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from holdfast.cli.command import command
+from holdfast.cli.definitions import options_of
+from holdfast.cli.documents import run_document
+from holdfast.cli.inputs import InputOption, read_input
+from holdfast.cli.session import Session
+from holdfast.contract.exit_codes import CliExit
+from holdfast.domain.errors import DefinitionError
+from holdfast.domain.states import State
+from holdfast.sdk.task import Task
+
+if TYPE_CHECKING:
+    from holdfast_engine.control.plane import ControlPlane
+    from holdfast_engine.control.views import RunDetail, Triggered
+
+_EXITS = {State.SUCCEEDED: CliExit.OK, State.CANCELED: CliExit.RUN_CANCELED}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @command(app, "run")
+    async def run(
+        session: Session,
+        entrypoint: Annotated[str, typer.Argument(metavar="MODULE:TASK", help="For instance orders.tasks:process.")],
+        input: InputOption = "{}",
+        name: Annotated[str | None, typer.Option(help="Name of the run. Default: made from the task's.")] = None,
+        queue: Annotated[str | None, typer.Option(help="Where it waits. Default: the task's.")] = None,
+        idempotency_key: Annotated[
+            str | None, typer.Option(help="With the key of an earlier run: go on with that one.")
+        ] = None,
+    ) -> None:
+        """Run a task here and now, through the whole machinery, and follow it to its end.
+
+        Each attempt is a process with this working directory and environment. If it is killed, the next one goes on
+        from the last recorded step. Ctrl-C cancels the run.
+        """
+        from dataclasses import replace
+
+        from holdfast_engine.local.control_plane import serving
+
+        from holdfast_engine.control.inputs import input_text
+        from holdfast_engine.local.launcher_name import adopt_run, name_of_command
+
+        task = _load(entrypoint)
+        text = input_text(read_input(input))
+        task.signature.validate(text)
+        launcher = name_of_command()
+        options = replace(
+            options_of(task, launcher),
+            entrypoint=task.entrypoint,
+            name=name,
+            queue=queue or task.queue,
+            idempotency_key=idempotency_key,
+        )
+        async with (
+            session.database() as database,
+            serving(database, launcher, namespace=session.settings.namespace) as plane,
+        ):
+            triggered = await plane.trigger(task.name, text, options)
+            if not triggered.created:
+                await adopt_run(database.pool, triggered.run_id, launcher)
+            detail, was_interrupted = await _follow(session, plane, triggered)
+        session.answer(run_document(detail), _sentence(detail))
+        raise typer.Exit(CliExit.INTERRUPTED if was_interrupted else _EXITS.get(detail.state, CliExit.RUN_FAILED))
+
+
+def _load(entrypoint: str) -> Task[..., Any]:
+    from holdfast.runtime.loading import load_task
+
+    task = load_task(entrypoint)
+    if ":" in task.entrypoint and "<" in task.entrypoint:
+        raise DefinitionError(f"{task.entrypoint} is inside of a function: a process of its own cannot import it.")
+    return task
+
+
+async def _follow(session: Session, plane: ControlPlane, triggered: Triggered) -> tuple[RunDetail, bool]:
+    from holdfast.cli.narrator import Narrator
+
+    session.tell(f"run {triggered.name} ({triggered.run_id})")
+    async with Narrator(plane, triggered.run_id, session.tell).telling():
+        try:
+            return await plane.wait(triggered.run_id), False
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            assert current is not None
+            current.uncancel()
+        session.tell("canceling the run")
+        await plane.cancel(triggered.run_id)
+        return await plane.wait(triggered.run_id), True
+
+
+def _sentence(detail: RunDetail) -> str:
+    import json
+
+    if detail.state is State.SUCCEEDED:
+        return json.dumps(detail.result, ensure_ascii=False, indent=2)
+    traceback = (detail.error or {}).get("traceback")
+    reason = f"{detail.state}: {detail.message or detail.reason}"
+    return f"{traceback}\n{reason}" if traceback else reason
