@@ -176,6 +176,12 @@ def test_the_same_name_twice() -> None:
     ]
 
 
+def test_pythons_spelling_of_a_field_is_not_the_manifests() -> None:
+    assert problems(RUN + "  queue_name: orders\n") == [
+        'run.yaml:6 (document 1): spec.queue_name is not a field here, got "orders"; did you mean queueName?'
+    ]
+
+
 def test_the_same_field_twice() -> None:
     assert problems(RUN + "  priority: 1\n  priority: 2\n") == [
         "run.yaml:7 (document 1): spec.priority is given twice, first in line 6"
@@ -183,8 +189,8 @@ def test_the_same_field_twice() -> None:
 
 
 def test_an_input_above_its_limit_names_the_limit() -> None:
-    (problem,) = problems(RUN + f"  input: {{x: {'a' * INPUT_LIMIT_BYTES}}}")
-    assert "spec.input is 1048584 bytes of JSON, above the limit of 1048576" in problem
+    (problem,) = problems(RUN + f"  input: {{x: {'a' * (INPUT_LIMIT_BYTES - 7)}}}")
+    assert "spec.input is 1048577 bytes of JSON, above the limit of 1048576" in problem
     assert isinstance(only(RUN + f"  input: {{x: {'a' * (INPUT_LIMIT_BYTES - 8)}}}"), TaskRun)
 
 

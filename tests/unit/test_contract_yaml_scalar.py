@@ -9,8 +9,8 @@ import math
 
 import pytest
 
-from holdfast.contract.yaml_document import read_documents, write_documents
 from holdfast.contract.yaml_scalar import plain_scalar
+from holdfast.contract.yaml_text import read_documents, write_documents
 
 KUBECTL: list[tuple[str, object]] = [
     *((word, True) for word in ("y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "true", "True", "TRUE")),

@@ -7,7 +7,7 @@ from functools import partial
 
 from holdfast.contract.api_group import GROUP
 from holdfast.contract.crd import DEFINITIONS, Definition
-from holdfast.contract.yaml_document import write_documents
+from holdfast.contract.yaml_text import write_documents
 
 _HEAD = "# Generated from runner/holdfast/contract/resources/ by `make generate`: do not edit.\n"
 
@@ -19,6 +19,4 @@ def crd_yaml(definition: Definition) -> str:
 
 def crd_files() -> dict[str, Callable[[], str]]:
     """Return the path of each file in `crds/` with the function that writes it."""
-    return {
-        f"crds/{GROUP}_{definition.plural}.yaml": partial(crd_yaml, definition) for definition in DEFINITIONS
-    }
+    return {f"crds/{GROUP}_{definition.plural}.yaml": partial(crd_yaml, definition) for definition in DEFINITIONS}

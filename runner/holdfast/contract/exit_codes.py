@@ -27,10 +27,7 @@ class RunnerExit(IntEnum):
     FAILED = 1, "The task failed, and that is recorded."
     USAGE = 64, "The environment of the attempt is missing or malformed; nothing was opened."
     INTERNAL = 70, "A defect of the runner itself; standard error has the traceback."
-    DISRUPTED = (
-        75,
-        "The attempt ended through nobody's fault (shutdown, database outage); the run goes on later.",
-    )
+    DISRUPTED = 75, "The attempt ended through nobody's fault (shutdown, database outage); the run goes on."
     FENCED = 76, "A newer attempt owns the run, or this one's token was used before; nothing was recorded."
     PARKED = 77, "The run waits without a process, or was suspended, and that is recorded."
     CANCELED = 78, "The run was canceled, and that is recorded."
@@ -54,10 +51,7 @@ class CliExit(IntEnum):
     RUN_CANCELED = 3, "The run that was followed ended as Canceled."
     NOT_FOUND = 4, "There is no such run, task, queue or schedule."
     DATABASE = 5, "The database cannot be reached, or cannot be used as it is."
-    REFUSED = (
-        6,
-        "The request does not fit the state of what it is about, such as resuming a run that is active.",
-    )
+    REFUSED = 6, "The request does not fit the state it meets, such as resuming a run that is active."
     MISSING_EXTRA = 7, "Packages of an extra are not installed; the message has the command."
     INTERNAL = 70, "A defect of Holdfast; standard error has the traceback."
     INTERRUPTED = 130, "Interrupted (Ctrl-C)."

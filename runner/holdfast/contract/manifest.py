@@ -46,7 +46,7 @@ def dump_manifests(resources: Iterable[Resource]) -> str:
     Raises ``MissingExtraError`` if PyYAML is not installed.
     """
     _require_yaml()
-    from holdfast.contract.yaml_document import write_documents
+    from holdfast.contract.yaml_text import write_documents
 
     return write_documents([resource.to_manifest() for resource in resources])
 
@@ -80,7 +80,8 @@ class _Manifest:
         return resources
 
     def _documents(self, text: str) -> Iterator[YamlDocument]:
-        from holdfast.contract.yaml_document import YamlError, read_documents
+        from holdfast.contract.yaml_document import YamlError
+        from holdfast.contract.yaml_text import read_documents
 
         size_bytes = len(text.encode("utf-8", "surrogatepass"))
         if size_bytes > MANIFEST_LIMIT_BYTES:

@@ -1,12 +1,10 @@
-"""YAML text to JSON values with their line numbers, as kubectl reads it.
+"""A YAML document as JSON values, each with its line.
 
-Imports PyYAML: import this module late. Aliases are expanded within bounds, merge keys applied, duplicate
-keys refused.
+Aliases are expanded within bounds, merge keys applied, duplicate keys refused. Imports PyYAML: import this module late.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -18,9 +16,10 @@ from holdfast.contract.yaml_scalar import Scalar, plain_scalar
 Path = tuple[str | int, ...]
 Json = Any
 
-_TAG = "tag:yaml.org,2002:"
+TAG = "tag:yaml.org,2002:"
+"""What the tags of YAML's own types begin with."""
+
 _INT64 = range(-(2**63), 2**63)
-_LINE_SEPARATORS = frozenset("\x85\u2028\u2029")
 _BOOLEAN_WORDS = frozenset({"true", "false"})
 
 
@@ -53,78 +52,20 @@ class YamlDocument:
         return self.lines[path]
 
 
-def read_documents(text: str) -> Iterator[YamlDocument]:
-    """Yield the documents of ``text`` that are not empty. Raises ``YamlError`` where reading must stop."""
-    budget = _Budget(MANIFEST_NODES_LIMIT)
-    try:
-        for number, node in enumerate(yaml.compose_all(text, Loader=_Loader), start=1):
-            if not _is_empty(node):
-                yield _Conversion(budget).document(number, node)
-    except yaml.reader.ReaderError as error:
-        raise YamlError(f"is not YAML text: {error.reason}", line=text.count("\n", 0, error.position) + 1) from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        sentence = ", ".join(part for part in (error.context, error.problem) if part)
-        raise YamlError(f"is not YAML: {sentence}", line=mark.line + 1 if mark else None) from None
+def to_document(number: int, node: yaml.Node, budget: Budget) -> YamlDocument:
+    """Return the JSON values of a composed document. Raises ``YamlError`` where reading must stop."""
+    return _Conversion(budget).document(number, node)
 
 
-def write_documents(values: list[Json]) -> str:
-    """Return YAML that ``read_documents`` and kubectl read as the same values."""
-    return str(yaml.dump_all(values, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=120))
-
-
-class _KubectlResolver:
-    """Gives plain scalars kubectl's meaning in both directions."""
-
-    def resolve(self, kind: type[yaml.Node], value: str, implicit: Any) -> str:
-        if kind is yaml.ScalarNode and implicit[0]:
-            if value == "<<":
-                return _TAG + "merge"
-            return _TAG + _tag(plain_scalar(value))
-        default = {yaml.ScalarNode: "str", yaml.SequenceNode: "seq", yaml.MappingNode: "map"}
-        return _TAG + default[kind]
-
-
-class _Loader(_KubectlResolver, yaml.SafeLoader):
-    """Composes nodes, no deeper than the limit. Its constructors are not used."""
-
-    depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.depth > MANIFEST_DEPTH_LIMIT:
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call] # the stubs leave it out
-            raise YamlError(f"is nested more than {MANIFEST_DEPTH_LIMIT} levels deep", line=mark.line + 1)
-        self.depth += 1
-        node = super().compose_node(parent, index)
-        self.depth -= 1
-        return node
-
-
-class _Dumper(_KubectlResolver, yaml.SafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-    def represent_text(self, data: str) -> yaml.ScalarNode:
-        # Without quotes that escape them, these would be folded like line ends.
-        style = '"' if _LINE_SEPARATORS.intersection(data) else None
-        return self.represent_scalar(_TAG + "str", data, style=style)
-
-
-_Dumper.add_representer(str, _Dumper.represent_text)
-
-
-def _tag(value: Scalar) -> str:
+def tag_of(value: Scalar) -> str:
+    """Return the short tag of a scalar's value."""
     if value is None:
         return "null"
     return type(value).__name__
 
 
-def _is_empty(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.ScalarNode) and node.tag == _TAG + "null"
-
-
 @dataclass
-class _Budget:
+class Budget:
     """How many more values may come out of the file."""
 
     values: int
@@ -147,7 +88,7 @@ class _Entry(NamedTuple):
 class _Conversion:
     """Turns the nodes of one document into JSON values."""
 
-    budget: _Budget
+    budget: Budget
     lines: dict[Path, int] = field(default_factory=dict)
     problems: list[YamlError] = field(default_factory=list)
 
@@ -168,7 +109,7 @@ class _Conversion:
         return self._scalar(node, path)
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> Json:
-        if node.tag != _TAG + "map":
+        if node.tag != TAG + "map":
             self._complain(node, path, f"has the tag {_short(node.tag)}, which JSON does not have")
         value = {}
         for name, entry in self._entries(node, path).items():
@@ -180,7 +121,7 @@ class _Conversion:
         own: dict[str, _Entry] = {}
         merged: dict[str, _Entry] = {}
         for key, value in node.value:
-            if key.tag == _TAG + "merge":
+            if key.tag == TAG + "merge":
                 for name, entry in self._merged(value, path, merges + 1).items():
                     merged.setdefault(name, entry)
                 continue
@@ -211,7 +152,7 @@ class _Conversion:
         if not isinstance(key, yaml.ScalarNode):
             self._complain(key, path, "has a field name that is a list or a mapping")
             return ""
-        if key.tag == _TAG + "bool" and key.value.lower() not in _BOOLEAN_WORDS:
+        if key.tag == TAG + "bool" and key.value.lower() not in _BOOLEAN_WORDS:
             word = str(plain_scalar(key.value)).lower()
             self._complain(key, path, f"has the field name {key.value}, which kubectl reads as {word}: quote it")
             return str(key.value)
@@ -221,7 +162,7 @@ class _Conversion:
         return str(name).lower() if isinstance(name, bool) else str(name)
 
     def _sequence(self, node: yaml.SequenceNode, path: Path) -> Json:
-        if node.tag != _TAG + "seq":
+        if node.tag != TAG + "seq":
             self._complain(node, path, f"has the tag {_short(node.tag)}, which JSON does not have")
         items = []
         for index, item in enumerate(node.value):
@@ -231,14 +172,14 @@ class _Conversion:
 
     def _scalar(self, node: yaml.Node, path: Path) -> Scalar:
         text = str(node.value)
-        if node.tag in (_TAG + "str", _TAG + "merge"):
+        if node.tag in (TAG + "str", TAG + "merge"):
             if any("\ud800" <= character <= "\udfff" for character in text):
                 self._complain(node, path, "has half of a surrogate pair, which is no character")
             return text.encode("utf-8", "replace").decode()
         value = plain_scalar(text)
-        if node.tag == _TAG + "float" and isinstance(value, int) and not isinstance(value, bool):
+        if node.tag == TAG + "float" and isinstance(value, int) and not isinstance(value, bool):
             return value
-        if node.tag != _TAG + _tag(value):
+        if node.tag != TAG + tag_of(value):
             self._complain(node, path, f"has the tag {_short(node.tag)}, which does not fit {text!r}")
         elif isinstance(value, float):
             return self._float(node, value, path)
@@ -260,4 +201,4 @@ class _Conversion:
 
 
 def _short(tag: str) -> str:
-    return "!!" + tag.removeprefix(_TAG) if tag.startswith(_TAG) else tag
+    return "!!" + tag.removeprefix(TAG) if tag.startswith(TAG) else tag
