@@ -1,0 +1,1 @@
+"""Adapters of the launcher port that need no cluster."""

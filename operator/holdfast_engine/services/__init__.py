@@ -1,0 +1,1 @@
+"""The periodic duties of the engine, one per file."""

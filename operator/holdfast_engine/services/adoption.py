@@ -1,0 +1,59 @@
+"""What an engine left behind that died: attempts between admitted and launched, and processes that went unseen."""
+
+from __future__ import annotations
+
+from holdfast.contract.reasons import FailureClass, Reason
+from holdfast_engine.database import EngineDatabase
+from holdfast_engine.launcher import AttemptId, Launcher
+from holdfast_engine.launches import Launches
+from holdfast_engine.service_loop import PassReport
+from holdfast_engine.services.admission import launch_all
+from holdfast_engine.services.ended_attempts import EndedAttempt, end_attempts
+
+ABANDONED_AFTER_SECONDS = 60.0
+"""When an attempt that another launcher was given and has not launched counts as lost."""
+
+
+class Adoption:
+    """Goes on where an engine of the same launcher was killed.
+
+    Args:
+        database: where the attempts are.
+        launcher: what has the processes, those of its earlier life too.
+        launches: how rows become launches.
+    """
+
+    name = "adoption"
+
+    def __init__(self, database: EngineDatabase, launcher: Launcher, launches: Launches) -> None:
+        self._database = database
+        self._launcher = launcher
+        self._launches = launches
+
+    async def run_once(self) -> PassReport:
+        """Launch what was admitted and not launched; end what was launched and has no process."""
+        unlaunched = await self._database.rows("unlaunched_runs", self._launcher.name)
+        if unlaunched:
+            await launch_all(self._database, self._launcher, [self._launches.of_row(row) for row in unlaunched])
+        lost = await self._lost() + await self._abandoned()
+        await end_attempts(self._database, lost)
+        return PassReport(changed=len(unlaunched) + len(lost))
+
+    async def _lost(self) -> list[EndedAttempt]:
+        rows = await self._database.rows("launched_attempts", self._launcher.name)
+        # Asked after the database: a process that was launched in between is known to the launcher.
+        known = {*self._launcher.live(), *(exit.id for exit in self._launcher.exits())}
+        message = "its process is gone; no engine was there to see how it ended"
+        return [
+            EndedAttempt(row["run_id"], row["attempt"], FailureClass.DISRUPTION, Reason.PROCESS_LOST, message)
+            for row in rows
+            if AttemptId(row["run_id"], row["attempt"]) not in known
+        ]
+
+    async def _abandoned(self) -> list[EndedAttempt]:
+        rows = await self._database.rows("abandoned_attempts", self._launcher.name, ABANDONED_AFTER_SECONDS)
+        message = "the engine that had to launch it is gone"
+        return [
+            EndedAttempt(row["run_id"], row["attempt"], FailureClass.DISRUPTION, Reason.PROCESS_LOST, message)
+            for row in rows
+        ]

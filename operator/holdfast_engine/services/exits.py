@@ -1,0 +1,41 @@
+"""Processes that are gone: the database is asked whether their attempts had recorded how they ended."""
+
+from __future__ import annotations
+
+from holdfast_engine.database import EngineDatabase
+from holdfast_engine.decide.exit import judge
+from holdfast_engine.launcher import Exit, Launcher
+from holdfast_engine.service_loop import PassReport
+from holdfast_engine.services.ended_attempts import EndedAttempt, end_attempts
+
+
+class Exits:
+    """Ends the attempts of processes that are gone, unless they have ended.
+
+    The launcher remembers an exit until the database knows of it, so none is lost while the database is away.
+
+    Args:
+        database: where attempts end.
+        launcher: what tells of exits.
+    """
+
+    name = "exits"
+
+    def __init__(self, database: EngineDatabase, launcher: Launcher) -> None:
+        self._database = database
+        self._launcher = launcher
+
+    async def run_once(self) -> PassReport:
+        """Take note of every process that is gone."""
+        exits = self._launcher.exits()
+        await end_attempts(self._database, [_ended(exit) for exit in exits])
+        for exit in exits:
+            await self._launcher.release(exit.id)
+        return PassReport(changed=len(exits))
+
+
+def _ended(exit: Exit) -> EndedAttempt:
+    verdict = judge(exit)
+    return EndedAttempt(
+        *exit.id, verdict.failure, verdict.reason, verdict.message, verdict.exit_code, verdict.only_unopened
+    )
