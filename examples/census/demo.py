@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from holdfast_engine.local.control_plane import serving
 from rich.console import Console
 from rich.table import Table
 
@@ -31,8 +30,9 @@ from holdfast.domain.states import State
 from holdfast_engine.control.apply import apply
 from holdfast_engine.control.plane import ControlPlane
 from holdfast_engine.control.views import AttemptView, RunDetail, StepView
+from holdfast_engine.local.control_plane import serving
 from holdfast_engine.local.database import open_database
-from holdfast_engine.local.launcher_name import ANYBODY, name_of_place
+from holdfast_engine.local.launcher_name import name_of_place
 from holdfast_engine.local.state_directory import StateDirectory
 
 MANIFEST = Path(__file__).with_name("taskrun.yaml")
@@ -76,9 +76,10 @@ async def main() -> int:
         trace = Path(folder) / "trace"
         os.environ["CENSUS_TRACE"] = str(trace)
         say("starting PostgreSQL and the control plane in a temporary directory")
+        state = StateDirectory.at(Path(folder) / "state")
         async with (
-            open_database(None, StateDirectory.at(Path(folder) / "state")) as database,
-            serving(database, name_of_place(), also_for=(ANYBODY,)) as plane,
+            open_database(None, state) as database,
+            serving(database, name_of_place(), state.launcher, also_unnamed=True) as plane,
         ):
             (applied,) = await apply(plane, load_manifests(MANIFEST.read_text(), str(MANIFEST)))
             assert applied.run_id is not None

@@ -43,8 +43,8 @@ class Changes:
         return changed
 
     def _heard(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
-        run_id = str(payload).rpartition(" ")[2]
-        if self._only in (None, run_id):
+        _, _, run_id = str(payload).partition(" ")
+        if run_id and self._only in (None, run_id):
             self._changed.add(run_id)
             self._wake.set()
 

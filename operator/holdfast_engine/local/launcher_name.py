@@ -26,9 +26,6 @@ from holdfast_engine.postgres.queries import queries
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
 
-#: What an engine lists among its launchers to take runs that name none.
-ANYBODY = ""
-
 _RETRY_SECONDS = 0.5
 
 

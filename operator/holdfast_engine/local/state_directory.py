@@ -4,6 +4,7 @@
   postgres/           the embedded server (see `postgres.data_directory`)
   server.lock         whoever holds the lock on it keeps the server up
   dev.lock            held by `holdfast dev`
+  launcher/           the processes of `holdfast dev`, and what they print
 """
 
 from __future__ import annotations
@@ -41,6 +42,11 @@ class StateDirectory:
     def dev_lock(self) -> Path:
         """Held by `holdfast dev`."""
         return self.path / "dev.lock"
+
+    @property
+    def launcher(self) -> Path:
+        """Where `holdfast dev` writes its processes down."""
+        return self.path / "launcher"
 
     def create(self) -> None:
         """Make it, invisible to git.

@@ -154,10 +154,10 @@ on conflict (namespace, name) do update set
 where (q.concurrency, q.concurrency_per_key, q.starts_per_minute, q.paused, q.spec)
     is distinct from (excluded.concurrency, excluded.concurrency_per_key, excluded.starts_per_minute,
                       excluded.paused, excluded.spec)
-returning (xmax = 0) as created
+returning (xmax = 0) as created, pg_notify('holdfast', 'Queued') as announced
 
 -- name: pause_queue
--- Admit no more runs of a queue (true), or admit them again (false).
+-- Admit no more runs of a queue (true), or admit them again (false), which is news for admission.
 update holdfast.queues set paused = $3, updated_at = holdfast.now()
 where namespace = $1 and name = $2
-returning name
+returning pg_notify('holdfast', 'Queued') as announced

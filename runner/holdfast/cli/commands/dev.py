@@ -20,6 +20,7 @@ from holdfast.domain.errors import ConflictError
 
 if TYPE_CHECKING:
     from holdfast_engine.control.plane import ControlPlane
+    from holdfast_engine.local.state_directory import StateDirectory
 
 _ADOPT_SECONDS = 5.0
 
@@ -43,15 +44,17 @@ def add_to(app: typer.Typer) -> None:
         Shows runs as they change. Processes get this working directory and environment.
         """
         from holdfast_engine.local.control_plane import serving
-
-        from holdfast_engine.local.launcher_name import ANYBODY, name_of_place
+        from holdfast_engine.local.launcher_name import name_of_place
+        from holdfast_engine.local.state_directory import StateDirectory
 
         tasks = import_tasks(modules or [])
         place = name_of_place()
+        state = StateDirectory.at(session.settings.state_directory)
+        state.create()
         async with (
-            _only_one(session),
+            _only_one(state),
             session.database() as database,
-            serving(database, place, also_for=(ANYBODY,), namespace=session.settings.namespace) as plane,
+            serving(database, place, state.launcher, also_unnamed=True, namespace=session.settings.namespace) as plane,
         ):
             for task in tasks:
                 await register(plane, task, place)
@@ -66,16 +69,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 @asynccontextmanager
-async def _only_one(session: Session) -> AsyncIterator[None]:
-    """Two of them would launch attempts of each other's runs; on a database of its own, the launcher's name decides."""
+async def _only_one(state: StateDirectory) -> AsyncIterator[None]:
     from holdfast_engine.local.file_lock import FileLock
-    from holdfast_engine.local.state_directory import StateDirectory
 
-    state = StateDirectory.at(session.settings.state_directory)
-    if session.settings.database is not None:
-        yield
-        return
-    state.create()
     lock = FileLock(state.dev_lock)
     if not lock.try_take():
         raise ConflictError(

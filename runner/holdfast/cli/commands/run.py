@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -45,9 +47,8 @@ def add_to(app: typer.Typer) -> None:
         """
         from dataclasses import replace
 
-        from holdfast_engine.local.control_plane import serving
-
         from holdfast_engine.control.inputs import input_text
+        from holdfast_engine.local.control_plane import serving
         from holdfast_engine.local.launcher_name import adopt_run, name_of_command
 
         task = _load(entrypoint)
@@ -61,14 +62,15 @@ def add_to(app: typer.Typer) -> None:
             queue=queue or task.queue,
             idempotency_key=idempotency_key,
         )
-        async with (
-            session.database() as database,
-            serving(database, launcher, namespace=session.settings.namespace) as plane,
-        ):
-            triggered = await plane.trigger(task.name, text, options)
-            if not triggered.created:
-                await adopt_run(database.pool, triggered.run_id, launcher)
-            detail, was_interrupted = await _follow(session, plane, triggered)
+        with TemporaryDirectory(prefix="holdfast-run-") as folder:
+            async with (
+                session.database() as database,
+                serving(database, launcher, Path(folder), namespace=session.settings.namespace) as plane,
+            ):
+                triggered = await plane.trigger(task.name, text, options)
+                if not triggered.created:
+                    await adopt_run(database.pool, triggered.run_id, launcher)
+                detail, was_interrupted = await _follow(session, plane, triggered)
         session.answer(run_document(detail), _sentence(detail))
         raise typer.Exit(CliExit.INTERRUPTED if was_interrupted else _EXITS.get(detail.state, CliExit.RUN_FAILED))
 
