@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 
 from holdfast_engine.postgres.embedded import EmbeddedPostgres
-from holdfast_engine.postgres.migrations import apply_schema
+from holdfast_engine.postgres.migrations import migrate
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -28,7 +28,7 @@ RUNNER_LOGIN = "test_runner"
 _MIGRATED_TEMPLATE = "migrated_template"
 
 # The data of a test need not survive a crash of the machine; those of a killed server are safe without it.
-_SETTINGS = {"fsync": "off", "max_connections": "200"}
+_SETTINGS = {"fsync": "off", "full_page_writes": "off", "wal_init_zero": "off", "max_connections": "200"}
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,7 @@ class Server:
             if self._has_template:
                 return
             await self._execute(f"create database {_MIGRATED_TEMPLATE} template template0")
-            connection = await asyncpg.connect(self.postgres.dsn(_MIGRATED_TEMPLATE))
-            try:
-                await apply_schema(connection)
-            finally:
-                await connection.close()
+            await migrate(self.postgres.dsn(_MIGRATED_TEMPLATE))
             await self._execute(f"create role {RUNNER_LOGIN} login in role holdfast_runner")
             self._has_template = True
 
