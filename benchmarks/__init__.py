@@ -1,0 +1,1 @@
+"""What Holdfast costs, beside the raw database and its peers: ``make bench``."""

@@ -1,0 +1,63 @@
+-- name: create_login
+-- A login with the rights of a pod, that may also use the tables of the floor.
+do $$
+begin
+    create role benchmark_runner login in role holdfast_runner;
+    create schema floor authorization benchmark_runner;
+    create table floor.steps (like holdfast.steps including all);
+    alter table floor.steps owner to benchmark_runner;
+end
+$$;
+
+-- name: trigger_run
+-- Accept a run of an entrypoint, in a queue without limits worth the name.
+select t.run_id from holdfast.trigger_run('default', 'benchmark', '{}', jsonb_build_object(
+    'entrypoint', $1::text, 'disruption_limit', 1000000)) as t;
+
+-- name: queue_parked_run
+-- Let a parked run wait for admission again.
+update holdfast.runs set state = 'Queued', due_at = null, wait_kind = null where id = $1 and state = 'Waiting';
+
+-- name: admit_run
+-- Give a queued run its next attempt, and the token of it.
+with admitted as (
+    update holdfast.runs set
+        state = 'Starting', attempt = attempt + 1, started_at = coalesce(started_at, holdfast.now()),
+        pending_deadline_at = holdfast.now() + make_interval(secs => pending_deadline_seconds)
+    where id = $1 and state = 'Queued'
+    returning id, attempt
+)
+insert into holdfast.attempts (run_id, number, admitted_at)
+select id, attempt, holdfast.now() from admitted
+returning number, holdfast.bootstrap_token(run_id, number) as token;
+
+-- name: insert_step
+-- The floor of a record: the same row, into a table of the same shape.
+insert into floor.steps (
+    run_id, attempt, key, sequence, position, kind, name, outcome, tries, elapsed_ms, input_digest, value, recorded_at
+) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now());
+
+-- name: record_step
+-- The call of the protocol alone.
+select holdfast_v1.record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13);
+
+-- name: open_attempt
+-- Begin an attempt without the runner.
+select database_now from holdfast_v1.open($1, $2, $3, $4, '{}');
+
+-- name: read_steps
+-- The floor of a resume: all rows of one run, in their order.
+select key, sequence, position, kind, name, outcome, tries, input_digest, value
+from floor.steps where run_id = $1 order by sequence;
+
+-- name: copy_steps
+-- Give the floor the rows that a run recorded.
+insert into floor.steps select * from holdfast.steps where run_id = $1;
+
+-- name: forget_run
+-- Free the slot of a run that nobody executes.
+delete from holdfast.runs where id = $1;
+
+-- name: notify
+-- The floor of a launch: a notification, committed.
+select pg_notify('floor', '');
