@@ -192,12 +192,12 @@ def _explained(action: str) -> Iterator[None]:
         yield
     except asyncpg.InsufficientPrivilegeError as error:
         raise MigrationError(
-            f"Cannot {action}: {error}. Run `holdfast migrate` as the owner of the database, or let an "
+            f"Cannot {action}: {error.args[0]}. Run `holdfast migrate` as the owner of the database, or let an "
             "administrator run: GRANT CREATE ON DATABASE <database> TO <role>; ALTER ROLE <role> CREATEROLE"
         ) from error
     except asyncpg.LockNotAvailableError as error:
         raise MigrationError(
-            f"Cannot {action}: someone holds a lock on a table for too long ({error}). Nothing was changed; "
+            f"Cannot {action}: someone holds a lock on a table for too long ({error.args[0]}). Nothing was changed; "
             "run `holdfast migrate` again when the long transaction has ended."
         ) from error
     except asyncpg.PostgresError as error:
