@@ -174,16 +174,18 @@ class ControlPlane:
     async def logs(self, run: str | UUID, *, follow: bool = False) -> AsyncIterator[LogLine]:
         """What the attempts of a run printed; with ``follow``, goes on until the run is final."""
         run_id = await self._existing(run)
-        attempt, line_number = 0, 0
-        while True:
-            is_last = not follow or (await self.views([run_id]))[0].is_final
-            while page := await self._rows("list_log_lines", run_id, attempt, line_number, PAGE):
-                for row in page:
-                    yield LogLine.from_row(row)
-                attempt, line_number = page[-1]["attempt"], page[-1]["line_number"]
-            if is_last:
-                return
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        last = (0, 0)
+        async with changes(self._pool, only=str(run_id)) as announced:
+            while True:
+                # asked first: what comes with the end of the run is read after it
+                is_last = not follow or (await patiently(lambda: self._look_at(run_id))).is_final
+                while page := await self._log_lines(run_id, last):
+                    for line in page:
+                        yield line
+                    last = (page[-1].attempt, page[-1].line_number)
+                if is_last:
+                    return
+                await announced.next()
 
     async def cancel(self, run: str | UUID, grace_seconds: float = CANCEL_GRACE_SECONDS) -> State:
         """Ask a run to end; its process gets ``grace_seconds`` to clean up. A final run stays as it is."""
@@ -325,6 +327,10 @@ class ControlPlane:
         schema = None if input_schema is None else json.dumps(input_schema)
         rows = await self._rows("put_task", self.namespace, name, entrypoint, queue, schema, json.dumps(spec))
         return _put_outcome(rows)
+
+    async def _log_lines(self, run_id: UUID, after: tuple[int, int]) -> list[LogLine]:
+        rows = await patiently(lambda: self._rows("list_log_lines", run_id, *after, PAGE))
+        return [LogLine.from_row(row) for row in rows]
 
     async def _existing(self, run: str | UUID) -> UUID:
         run_id = await self.find(run)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from holdfast_engine.control.plane import ControlPlane
 
 _STEPS_SECONDS = 1.0
+_LAST_WORDS_SECONDS = 5.0
 
 
 class Narrator:
@@ -31,21 +32,22 @@ class Narrator:
     @asynccontextmanager
     async def telling(self) -> AsyncIterator[None]:
         """Tell of attempts, steps and printed lines while the context lasts."""
-        tellers = [asyncio.create_task(each()) for each in (self._tell_changes, self._tell_steps, self._tell_lines)]
+        counting = asyncio.create_task(self._tell_steps())
+        ending = [asyncio.create_task(each()) for each in (self._tell_changes, self._tell_lines)]
         try:
             yield
-            # what the last attempt printed came with its end
-            await asyncio.wait(tellers, timeout=_STEPS_SECONDS * 2)
+            await asyncio.wait(ending, timeout=_LAST_WORDS_SECONDS)
         finally:
-            for teller in tellers:
+            for teller in (counting, *ending):
                 teller.cancel()
-            await asyncio.gather(*tellers, return_exceptions=True)
+            await asyncio.gather(counting, *ending, return_exceptions=True)
 
     async def _tell_changes(self) -> None:
         async for view in self._plane.follow(self._run_id):
             for attempt in await self._plane.attempts(self._run_id):
                 self._tell_once(f"attempt {attempt.number} {attempt_sentence(attempt)}")
-            self._tell_once(f"{view.state}" if view.attempt == 0 or view.is_final else "")
+            if view.is_final:
+                self._tell_once(f"{view.state} after {view.attempt} attempts" if view.attempt > 1 else view.state)
 
     async def _tell_steps(self) -> None:
         while True:
@@ -63,6 +65,6 @@ class Narrator:
             self._tell(f"  | {line.line}")
 
     def _tell_once(self, sentence: str) -> None:
-        if sentence and sentence not in self._told:
+        if sentence not in self._told:
             self._told.add(sentence)
             self._tell(sentence)

@@ -1,1 +1,1 @@
-"""One file per command, or group of commands."""
+"""A file for each command, or group of commands."""
