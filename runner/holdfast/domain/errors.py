@@ -29,7 +29,8 @@ HoldfastError (Exception)
 |-- EmbeddedPostgresError   the embedded PostgreSQL cannot be started or stopped
 |-- LaunchError             the process of an attempt cannot be made
 |-- MigrationError          a database cannot be used, or not be brought up to date
-`-- UnknownQueryError       no `.sql` file has a query of that name
+|-- UnknownQueryError       no `.sql` file has a query of that name
+`-- CrashNotReachedError    a test planned a crash at a point that its run never reached
 
 ControlFlow (BaseException)  `except Exception` must not eat these: they end the attempt
 |-- RunCanceled
@@ -216,6 +217,10 @@ class LaunchError(HoldfastError):
 
 class UnknownQueryError(HoldfastError):
     """No ``.sql`` file has a query of that name."""
+
+
+class CrashNotReachedError(HoldfastError):
+    """A test planned a crash at a point that its run never reached; the message lists the points it did reach."""
 
 
 class RetryAfter(HoldfastError):

@@ -11,9 +11,10 @@ from holdfast.contract.environment import AttemptEnvironment
 from holdfast.contract.exit_codes import RunnerExit
 from holdfast.domain.errors import AttemptEnvironmentError
 from holdfast.runtime.attempt import Attempt
+from holdfast.runtime.faults import NO_FAULTS, Faults
 
 
-def main() -> None:
+def main(faults: Faults = NO_FAULTS) -> None:
     """Run the attempt, then leave without waiting for threads of the author that may never end."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
@@ -22,7 +23,7 @@ def main() -> None:
         sys.stderr.write(f"holdfast: {error}\n")
         _leave(RunnerExit.USAGE)
     try:
-        code = asyncio.run(Attempt(environment).run())
+        code = asyncio.run(Attempt(environment, faults=faults).run())
     except Exception:
         logging.getLogger("holdfast").exception("holdfast: the runner failed")
         code = RunnerExit.INTERNAL

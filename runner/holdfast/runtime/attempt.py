@@ -128,7 +128,7 @@ class Attempt:
                     await heartbeat.deliver_lines()
             return await self._conclude(session, error, result)
         finally:
-            await session.recorder.close()
+            await session.close()
 
     async def _run_task(
         self, opened: Opened, session: Session, heartbeat: Heartbeat
@@ -162,8 +162,8 @@ class Attempt:
                 task = self._load(opened.entrypoint or self._environment.entrypoint or "")
                 text = await call_task(task, opened.input, session, self._environment.shutdown_grace_seconds)
         except (Exception, ControlFlow, asyncio.CancelledError, SystemExit, BaseExceptionGroup) as error:
-            return session.departure.reason or error, None
-        return session.departure.reason, text
+            return session.departure.ending or error, None
+        return session.departure.ending, text
 
     async def _run_command(self, opened: Opened, session: Session) -> str:
         """Run the command and return the JSON text of its result, which is null."""

@@ -64,7 +64,7 @@ class AwaitedSteps:
         try:
             await session.settle_notes()
             record, settled = await self._try_until_done(call, strand, args, kwargs)
-            session.faults.reach(FaultPoint.AFTER_BODY, call.place.key)
+            session.reach(FaultPoint.AFTER_BODY, call.place.key)
             await session.recorder.record(record)
         except asyncio.CancelledError:
             # later attempts must take the same way: the caller was canceled here, whether or not there was a result
@@ -73,7 +73,7 @@ class AwaitedSteps:
                 session.recorder.put(call.canceled(sequence) if record is None else call.cancel_mark(sequence))
             raise
         session.history.add(record)
-        session.faults.reach(FaultPoint.AFTER_RECORD, call.place.key)
+        session.reach(FaultPoint.AFTER_RECORD, call.place.key)
         return settled
 
     async def _try_until_done(
@@ -83,7 +83,7 @@ class AwaitedSteps:
         while True:
             token = _strand.set(Strand(strand.journal, body_of(call.place), strand.owner))
             call.begin_try()
-            session.faults.reach(FaultPoint.BEFORE_BODY, call.place.key)
+            session.reach(FaultPoint.BEFORE_BODY, call.place.key)
             try:
                 value = await _within(call.step, call.step.function(*args, **kwargs))
                 return call.success(value, session.next_sequence())

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from contextvars import Context
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdfast.domain.errors import StepTimeoutError
 from holdfast.domain.scopes import StepKey, body_of
@@ -23,6 +24,8 @@ from holdfast.sdk.step import Step
 
 if TYPE_CHECKING:
     from holdfast.runtime.session import Session
+
+T = TypeVar("T")
 
 _strand = strand_variable()
 
@@ -43,10 +46,10 @@ class BlockingSteps:
         self._leave_if_draining(strand)
         with session.departure.working(place.key):
             record, settled = self._try_until_done(call, strand, args, kwargs)
-            session.faults.reach(FaultPoint.AFTER_BODY, place.key)
+            session.reach(FaultPoint.AFTER_BODY, place.key)
             self._record([record])
             session.history.add(record)
-            session.faults.reach(FaultPoint.AFTER_RECORD, place.key)
+            session.reach(FaultPoint.AFTER_RECORD, place.key)
         session.step_recorded()
         return settled
 
@@ -54,7 +57,7 @@ class BlockingSteps:
         """Return a value that did not come with the opening, blocking this thread."""
         session = self._session
         if not self._on_loop_thread():
-            return asyncio.run_coroutine_threadsafe(session.fetch(key), session.loop).result()
+            return self._on_loop(session.fetch(key))
         lifeline = session.lifeline
         return lifeline.run(lambda: lifeline.patience.persist(lambda: lifeline.client.fetch([key]))).get(key)
 
@@ -73,7 +76,7 @@ class BlockingSteps:
         while True:
             token = _strand.set(Strand(strand.journal, body_of(call.place), strand.owner))
             call.begin_try()
-            session.faults.reach(FaultPoint.BEFORE_BODY, call.place.key)
+            session.reach(FaultPoint.BEFORE_BODY, call.place.key)
             try:
                 value = call.step.function(*args, **kwargs)
                 _refuse_late(call)
@@ -103,7 +106,7 @@ class BlockingSteps:
         session = self._session
         recorder = session.recorder
         if not self._on_loop_thread():
-            asyncio.run_coroutine_threadsafe(self._record_in_order(records), session.loop).result()
+            self._on_loop(self._record_in_order(records))
             return
         recorder.divert(self._send_by_lifeline)
         self._send_by_lifeline(records)
@@ -122,6 +125,10 @@ class BlockingSteps:
             await recorder.record(records[-1])
         else:
             await recorder.settle()
+
+    def _on_loop(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        # in a context of its own: our tasks are no branches of the author's, and must not take their numbers
+        return Context().run(asyncio.run_coroutine_threadsafe, coroutine, self._session.loop).result()
 
     def _on_loop_thread(self) -> bool:
         try:

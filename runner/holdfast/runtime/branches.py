@@ -6,10 +6,11 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import Context, copy_context
 from typing import Any, Protocol, cast
 
+from holdfast.domain.errors import ControlFlow
 from holdfast.sdk.journal import Strand, strand_variable
 
 _variable = strand_variable()
@@ -90,7 +91,7 @@ def branching_threads() -> Iterator[None]:
 
     def start(thread: threading.Thread) -> None:
         if _variable.get() is not None and not _is_pool_thread(thread):
-            thread.run = _in_own_branch(thread.run)  # type: ignore[method-assign]  # the one hook before the thread exists
+            thread.run = _until_control_flow(_in_own_branch(thread.run))  # type: ignore[method-assign]  # the one hook before the thread exists
         thread_start(thread)
 
     def submit(pool: ThreadPoolExecutor, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -109,6 +110,16 @@ def branching_threads() -> Iterator[None]:
 
 def _is_pool_thread(thread: threading.Thread) -> bool:
     return getattr(getattr(thread, "_target", None), "__module__", "") == "concurrent.futures.thread"
+
+
+def _until_control_flow(function: Callable[[], None]) -> Callable[[], None]:
+    """A thread ends quietly when the attempt does: the reason is told elsewhere."""
+
+    def run() -> None:
+        with suppress(ControlFlow):
+            function()
+
+    return run
 
 
 def _in_own_branch(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -42,6 +42,11 @@ class Departure:
             raise self.reason
 
     @property
+    def ending(self) -> ControlFlow | None:
+        """Why the attempt does not end as its task did: it stops, or a part of the task was held back."""
+        return self.reason or (self._draining if self._held else None)
+
+    @property
     def is_draining(self) -> bool:
         """Whether new steps have to be held."""
         return self._draining is not None

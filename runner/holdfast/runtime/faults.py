@@ -19,7 +19,7 @@ class FaultPoint(StrEnum):
 
 
 class Faults(Protocol):
-    """Is told of every moment; may raise or end the process."""
+    """Is told of every moment; may end the process, or raise a ``ControlFlow``, which ends the attempt there."""
 
     def reach(self, point: FaultPoint, key: str) -> None:
         """The attempt is at ``point``; ``key`` is the step's, empty for park and finish."""

@@ -28,7 +28,7 @@ from holdfast.runtime.awaited import AwaitedSteps
 from holdfast.runtime.blocking import BlockingSteps
 from holdfast.runtime.departure import Departure
 from holdfast.runtime.failures import FailedSteps
-from holdfast.runtime.faults import NO_FAULTS, Faults
+from holdfast.runtime.faults import NO_FAULTS, FaultPoint, Faults
 from holdfast.runtime.history import History
 from holdfast.runtime.lifeline import Lifeline
 from holdfast.runtime.patience import Patience
@@ -38,11 +38,12 @@ from holdfast.runtime.step_call import STEP_KIND, StepCall
 from holdfast.sdk.codec import Codec, check_size
 from holdfast.sdk.digest import describe_arguments, digest_arguments
 from holdfast.sdk.failure import Failure, recordable, restore
-from holdfast.sdk.journal import Strand, strand_variable
+from holdfast.sdk.journal import Strand
 from holdfast.sdk.run_info import RunInfo
 from holdfast.sdk.step import Step
 
-_strand = strand_variable()
+_LEFTOVER_GRACE_SECONDS = 1.0
+"""For asyncio tasks that outlive the author's function: it did not wait for them either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Session:
         self.loop = asyncio.get_running_loop()
         self._timers = Timers(self.loop)
         self.departure = Departure(self._cancel_task, self._timers.are_none)
-        self.faults = faults
+        self._faults = faults
         self.last_contact = time.monotonic()
         self.wait_kind = WaitKind.TIMER
         self._client = client
@@ -91,7 +92,7 @@ class Session:
         self._database_now = opened.database_now
         self._sequences = count(self.history.last_sequence + 1)
         self._steps_left = STEPS_PER_RUN_LIMIT - len(self.history)
-        self._live_branches = 1
+        self._live_branches: set[Strand] = set()
         self._last_note: asyncio.Future[None] | None = None
         self._awaited = AwaitedSteps(self)
         self._blocking = BlockingSteps(self)
@@ -134,12 +135,12 @@ class Session:
 
     def branch_began(self, strand: Strand) -> None:
         """A new asyncio task runs as a branch."""
-        self._live_branches += 1
+        self._live_branches.add(strand)
         self.departure.began(strand.branch.path)
 
     def branch_ended(self, strand: Strand) -> None:
         """An asyncio task that was a branch has ended."""
-        self._live_branches -= 1
+        self._live_branches.discard(strand)
         self.departure.ended(strand.branch.path)
 
     def timer_set(self, timer: asyncio.TimerHandle) -> None:
@@ -151,7 +152,7 @@ class Session:
     @property
     def has_several_branches(self) -> bool:
         """Whether more than the root branch is alive."""
-        return self._live_branches > 1
+        return bool(self._live_branches)
 
     def take_note(
         self, strand: Strand, kind: str, name: str, produce: Callable[[], Any], codec: Codec[Any]
@@ -237,6 +238,14 @@ class Session:
         self.history.reopen_body(call.place.key)
         return [*records, call.retrying(error, self.next_sequence())], wait_seconds, error
 
+    def reach(self, point: FaultPoint, key: StepKey) -> None:
+        """Tell the faults where the attempt is. One that raises ends it: what runs later cannot act for it any more."""
+        try:
+            self._faults.reach(point, key)
+        except ControlFlow as end:
+            self.departure.stop(end)
+            raise
+
     def step_recorded(self) -> None:
         """A step was executed and is durable."""
         if self._settings.always_replay:
@@ -251,6 +260,16 @@ class Session:
         elif Flags.SUSPEND in flags:
             self.wait_kind = WaitKind.SUSPEND
             self.departure.drain(RunParked("the run was suspended on request"))
+
+    async def close(self) -> None:
+        """The attempt is over: what the task left running is canceled, and cannot record any more."""
+        self.departure.stop(AttemptFenced("the attempt is over"))
+        leftover = [strand.owner for strand in self._live_branches if strand.owner is not None]
+        for task in leftover:
+            task.cancel()
+        if leftover:
+            await asyncio.wait(leftover, timeout=_LEFTOVER_GRACE_SECONDS)
+        await self.recorder.close()
 
     # --- inside ------------------------------------------------------------------------------------------------------
 

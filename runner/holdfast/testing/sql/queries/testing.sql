@@ -1,0 +1,36 @@
+-- name: read_clock
+-- The time of the tests.
+select holdfast.now()
+
+-- name: advance_clock
+-- Let so many seconds pass.
+update holdfast_testing.clock set offset_seconds = offset_seconds + $1::double precision returning holdfast.now()
+
+-- name: advance_clock_to
+-- Let time pass until then; never back.
+update holdfast_testing.clock
+set offset_seconds = offset_seconds + greatest(0, extract(epoch from $1::timestamptz - holdfast.now()))
+returning holdfast.now()
+
+-- name: widen_queue
+-- Tests wait for no slot.
+insert into holdfast.queues (namespace, name, concurrency) values ($1, $2, 1000000)
+on conflict (namespace, name) do update set concurrency = excluded.concurrency
+
+-- name: read_test_run
+-- Where a run stands, and how it ended.
+select state, attempt, launcher, due_at, result, error, reason, message from holdfast.runs where id = $1
+
+-- name: read_test_steps
+-- What a run has recorded, in the order of the records.
+select key, sequence, position, kind, name, outcome, tries, attempt, value from holdfast.steps
+where run_id = $1 and kind <> 'cancel'
+order by sequence
+
+-- name: lose_attempt
+-- The process of an attempt is gone.
+select holdfast.end_attempt($1, $2, 'Disruption', 'ProcessLost', $3)
+
+-- name: resume_test_run
+-- A dead letter goes on.
+select holdfast.resume_run($1)
