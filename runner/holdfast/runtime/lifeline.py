@@ -32,26 +32,27 @@ class Lifeline:
         self._connection = connection
         self.client = AttemptClient(connection, identity)
         self.patience = Patience(connection, database_grace_seconds)
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
     def run(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run a coroutine on the other thread and wait for it, blocking this one."""
-        self._start()
-        return asyncio.run_coroutine_threadsafe(call(), self._loop).result()
+        return asyncio.run_coroutine_threadsafe(call(), self._start()).result()
 
     def watch(self, last_contact: Callable[[], float], interval_seconds: float) -> None:
         """From now on, renew the lease whenever ``last_contact()`` (monotonic seconds) is older than the interval."""
-        self._start()
-        asyncio.run_coroutine_threadsafe(self._renew(last_contact, interval_seconds), self._loop)
+        asyncio.run_coroutine_threadsafe(self._renew(last_contact, interval_seconds), self._start())
 
     def close(self) -> None:
-        """End the thread and the connection."""
-        if self._thread is None:
+        """End the thread and the connection. May come twice, or before the first use."""
+        loop, self._loop = self._loop, None
+        if loop is None or self._thread is None:
             return
-        asyncio.run_coroutine_threadsafe(self._stop(), self._loop)
+        asyncio.run_coroutine_threadsafe(self._stop(), loop)
         self._thread.join(timeout=5)
+        if not self._thread.is_alive():
+            loop.close()
 
     async def _renew(self, last_contact: Callable[[], float], interval_seconds: float) -> None:
         while True:
@@ -70,11 +71,13 @@ class Lifeline:
                 self._connection.drop()
             await asyncio.sleep(interval_seconds)
 
-    def _start(self) -> None:
+    def _start(self) -> asyncio.AbstractEventLoop:
         with self._starting:
-            if self._thread is None:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._loop.run_forever, name="holdfast-lifeline", daemon=True)
                 self._thread.start()
+            return self._loop
 
     async def _stop(self) -> None:
         others = asyncio.all_tasks() - {asyncio.current_task()}
@@ -82,4 +85,4 @@ class Lifeline:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         await self._connection.close()
-        self._loop.stop()
+        asyncio.get_running_loop().stop()
