@@ -24,6 +24,13 @@ begin
         return r.state;
     end if;
 
+    -- nobody could renew a lease while the server was down: each gets one lease from the server's start on
+    if p_reason = 'LeaseExpired' and v_now < pg_postmaster_start_time() + make_interval(secs => r.lease_seconds) then
+        update holdfast.runs set lease_expires_at = pg_postmaster_start_time() + make_interval(secs => lease_seconds)
+        where id = p_run_id and state = r.state;
+        return r.state;
+    end if;
+
     if p_class in ('App', 'OOM', 'Deadline') then
         v_progressed := exists (select from holdfast.steps s where s.run_id = p_run_id and s.attempt = p_attempt);
         r.failures := r.failures + 1;

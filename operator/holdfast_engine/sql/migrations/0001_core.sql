@@ -7,9 +7,12 @@ create schema holdfast_v1;
 
 do $$
 begin
-    create role holdfast_runner nologin;
+    -- roles belong to the whole server: another database may have made it
+    if not exists (select from pg_roles where rolname = 'holdfast_runner') then
+        create role holdfast_runner nologin;
+    end if;
 exception when duplicate_object or unique_violation then
-    null;  -- roles belong to the whole server: another database made it
+    null;  -- at this very moment
 end
 $$;
 
