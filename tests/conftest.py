@@ -1,6 +1,7 @@
 """Fixtures that every kind of test may use.
 
-`database` is a fresh, migrated database per test; `empty_database` is one that Holdfast has never seen;
+`database` is a fresh, migrated database per test; `shared_database` is one for all tests that look at runs of their
+own only, and is there at once; `empty_database` is one that Holdfast has never seen;
 `pgbouncer` is a transaction pooler in front of `database`; `private_server` is a server that a test may kill.
 Tests in `tests/db`, and those marked `postgres15`, run on PostgreSQL 18 and on 15; `--postgres` chooses one.
 """
@@ -65,6 +66,12 @@ async def database(postgres_server: Server) -> AsyncIterator[Database]:
     """A fresh database with Holdfast's schema."""
     async with postgres_server.database() as database:
         yield database
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def shared_database(postgres_servers: Servers, postgres_version: int) -> Database:
+    """A migrated database, shared with other tests; close the connections that you make."""
+    return await postgres_servers.shared_database(postgres_version)
 
 
 @pytest.fixture

@@ -111,9 +111,17 @@ class Servers:
     def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
         self._servers: dict[int, Server] = {}
+        self._shared: dict[int, Database] = {}
 
     async def of_version(self, version: int) -> Server:
         """The server of this major version."""
         if version not in self._servers:
             self._servers[version] = await self._stack.enter_async_context(running_server(version))
         return self._servers[version]
+
+    async def shared_database(self, version: int) -> Database:
+        """The one database of this version that many tests share."""
+        if version not in self._shared:
+            server = await self.of_version(version)
+            self._shared[version] = await self._stack.enter_async_context(server.database())
+        return self._shared[version]
