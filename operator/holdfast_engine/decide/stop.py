@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from holdfast.contract.reasons import FailureClass
 from holdfast.domain.states import HOLDS_SLOT, State
 from holdfast_engine.launcher import AttemptId
 
@@ -23,9 +24,9 @@ class LiveAttempt:
     state: State | None
     #: Number of the run's newest attempt.
     current_attempt: int | None
-    has_ended: bool
-    #: Whether the process reported the end itself.
-    was_reported: bool
+    #: How the attempt ended; ``None`` if it has not.
+    outcome: str | None
+    failure: FailureClass | None
     ended_for_seconds: float | None
     #: Until the attempt's deadline; for a canceled one: the rest of its grace.
     remaining_seconds: float | None
@@ -46,15 +47,22 @@ def decide_stop(attempt: LiveAttempt) -> Stop | None:
     """Return how to end the process; ``None`` if it may live, or is given time to leave by itself."""
     if attempt.state is None:
         return _stop(attempt, KILL_SECONDS, "its run is deleted")
-    if attempt.has_ended and attempt.was_reported:
+    if _was_reported(attempt):
         if (attempt.ended_for_seconds or 0.0) < LEAVE_SECONDS:
             return None
         return _stop(attempt, KILL_SECONDS, "it has reported its outcome and does not leave")
-    if attempt.has_ended or attempt.current_attempt != attempt.id.attempt or attempt.state not in HOLDS_SLOT:
+    if attempt.outcome is not None or attempt.current_attempt != attempt.id.attempt or attempt.state not in HOLDS_SLOT:
         return _stop(attempt, KILL_SECONDS, f"its attempt is over (the run is {attempt.state})")
     if attempt.state is State.CANCELING:
         return _stop(attempt, max(0.0, attempt.remaining_seconds or 0.0), "its run is canceled")
     return None
+
+
+def _was_reported(attempt: LiveAttempt) -> bool:
+    """Whether the process itself told how it ended: then it is leaving."""
+    if attempt.outcome == "Failed":
+        return attempt.failure in (FailureClass.APP, FailureClass.NON_RETRYABLE)
+    return attempt.outcome in ("Succeeded", "Parked", "Suspended")
 
 
 def _stop(attempt: LiveAttempt, grace_seconds: float, sentence: str) -> Stop:

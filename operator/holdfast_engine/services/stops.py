@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from holdfast.contract.reasons import FailureClass
 from holdfast.domain.states import State
 from holdfast_engine.database import EngineDatabase, columns
 from holdfast_engine.decide.stop import LiveAttempt, decide_stop
@@ -53,8 +54,8 @@ def _live_attempt(row: asyncpg.Record) -> LiveAttempt:
         id=AttemptId(row["run_id"], row["attempt"]),
         state=None if row["state"] is None else State(row["state"]),
         current_attempt=row["current_attempt"],
-        has_ended=row["has_ended"],
-        was_reported=row["was_reported"],
+        outcome=row["outcome"],
+        failure=None if row["failure"] is None else FailureClass(row["failure"]),
         ended_for_seconds=row["ended_for_seconds"],
         remaining_seconds=row["remaining_seconds"],
     )

@@ -48,8 +48,7 @@ where r.state = 'Starting' and a.launched_at is null and a.launch ->> 'launcher'
 -- name: check_attempts
 -- What holds for attempts whose process lives; null where the run is deleted.
 select n.run_id, n.attempt, r.state, r.attempt as current_attempt,
-       a.ended_at is not null as has_ended,
-       coalesce(a.launch ? 'session', false) as was_reported,
+       a.outcome, a.class as failure,
        extract(epoch from holdfast.now() - a.ended_at)::double precision as ended_for_seconds,
        extract(epoch from r.attempt_deadline_at - holdfast.now())::double precision as remaining_seconds
 from unnest($1::uuid[], $2::integer[]) as n (run_id, attempt)
@@ -121,15 +120,15 @@ with recursive lifetimes as (
      order by r.finished_at limit $2)
 ), doomed as materialized (
     select r.id from holdfast.runs r
-    where r.id in (select id from outlived limit $2) and r.finished_at is not null
+    where r.id = any(array(select id from outlived limit $2)) and r.finished_at is not null
     for update skip locked
 ), deleted_steps as (
-    delete from holdfast.steps where run_id in (select id from doomed)
+    delete from holdfast.steps where run_id = any(array(select id from doomed))
 ), deleted_logs as (
-    delete from holdfast.logs where run_id in (select id from doomed)
+    delete from holdfast.logs where run_id = any(array(select id from doomed))
 ), deleted_attempts as (
-    delete from holdfast.attempts where run_id in (select id from doomed)
+    delete from holdfast.attempts where run_id = any(array(select id from doomed))
 ), deleted as (
-    delete from holdfast.runs where id in (select id from doomed) returning 1
+    delete from holdfast.runs where id = any(array(select id from doomed)) returning 1
 )
 select count(*)::integer from deleted
