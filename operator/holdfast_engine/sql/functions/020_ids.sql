@@ -1,7 +1,7 @@
 -- Ids grow with time (UUID version 7), so that lists of runs are index scans. Postgres before 18 has no function for it.
 create or replace function holdfast.new_id() returns uuid
 language sql volatile parallel safe
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
     select encode(
         set_bit(set_bit(
@@ -14,7 +14,7 @@ $$;
 -- The single-use token that the process of one attempt shows to `open`.
 create or replace function holdfast.bootstrap_token(p_run_id uuid, p_attempt integer) returns text
 language sql stable
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
     select encode(sha256(bootstrap_key || sha256(bootstrap_key || uuid_send(p_run_id) || int4send(p_attempt))), 'hex')
     from holdfast.secrets

@@ -7,7 +7,7 @@
 --   HF006 limit       a limit is exceeded
 create or replace function holdfast.refuse(p_code text, p_message text, p_hint text default null) returns void
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     raise exception using errcode = p_code, message = p_message, hint = coalesce(p_hint, '');

@@ -2,7 +2,7 @@
 -- Refuses every change of state that the table does not list, and announces every change that it lets through.
 create or replace function holdfast.check_transition() returns trigger
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     if tg_op = 'UPDATE' and not exists (

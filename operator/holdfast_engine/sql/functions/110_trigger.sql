@@ -9,7 +9,7 @@ create or replace function holdfast.trigger_run(
     out run_id uuid, out run_name text, out created boolean
 )
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     known holdfast.tasks;
@@ -30,12 +30,16 @@ begin
     if unknown is not null then
         perform holdfast.refuse('HF004', format('unknown trigger options: %s', unknown));
     end if;
-    if json_typeof(p_input::json) <> 'object' then
+    if octet_length(p_input) > 1048576 then
+        perform holdfast.refuse('HF006',
+            format('the input is %s bytes of JSON, over the limit of 1048576 bytes', octet_length(p_input)),
+            'pass a reference to the data instead (a path, a key in object storage)');
+    elsif (json_typeof(p_input::json) = 'object') is not true then
         perform holdfast.refuse('HF004', 'the input must be a JSON object', 'pass {"parameter": value, ...}');
     end if;
 
     select * into known from holdfast.tasks t where t.namespace = p_namespace and t.name = p_task;
-    wanted := jsonb_strip_nulls(coalesce(known.spec -> 'defaults', '{}')) || jsonb_strip_nulls(p_options);
+    wanted := jsonb_strip_nulls(coalesce(known.spec -> 'defaults', '{}')) || jsonb_strip_nulls(coalesce(p_options, '{}'));
     if coalesce(wanted ->> 'entrypoint', known.entrypoint, wanted -> 'template' ->> 'command') is null then
         perform holdfast.refuse('HF002',
             format('no task %s in namespace %s', quote_literal(p_task), quote_literal(p_namespace)),
@@ -44,8 +48,8 @@ begin
 
     run_id := holdfast.new_id();
     run_name := coalesce(wanted ->> 'name',
-        trim(both '-' from left(lower(regexp_replace(p_task, '[^A-Za-z0-9]+', '-', 'g')), 50))
-        || '-' || right(run_id::text, 12));
+        ltrim(rtrim(left(lower(regexp_replace(p_task, '[^A-Za-z0-9]+', '-', 'g')), 50), '-')
+            || '-' || right(run_id::text, 12), '-'));
     v_queue := coalesce(wanted ->> 'queue', known.queue, 'default');
     insert into holdfast.queues (namespace, name, concurrency) values (p_namespace, v_queue, 10)
     on conflict do nothing;
@@ -93,9 +97,16 @@ begin
         on conflict (namespace, task, idempotency_key) where idempotency_key is not null do nothing;
         created := found;
     exception when unique_violation then
-        perform holdfast.refuse('HF004',
-            format('a run named %s exists already in namespace %s', quote_literal(run_name), quote_literal(p_namespace)),
-            'choose another name, or leave it out');
+        -- a caller with the same idempotency key and name may have been faster by a moment
+        created := false;
+        if not exists (
+            select from holdfast.runs r
+            where r.namespace = p_namespace and r.task = p_task and r.idempotency_key = wanted ->> 'idempotency_key')
+        then
+            perform holdfast.refuse('HF004',
+                format('a run named %s exists already in namespace %s', quote_literal(run_name), quote_literal(p_namespace)),
+                'choose another name, or leave it out');
+        end if;
     end;
     if not created then
         select r.id, r.name into run_id, run_name from holdfast.runs r

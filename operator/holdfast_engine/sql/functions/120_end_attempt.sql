@@ -9,7 +9,7 @@ create or replace function holdfast.end_attempt(
     p_error text default null, p_retry_after_seconds double precision default null, p_exit_code integer default null
 ) returns text
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     r holdfast.runs;
@@ -17,10 +17,15 @@ declare
     v_state text;
     v_reason text := p_reason;
     v_delay_seconds double precision;
-    v_progressed boolean;
+    v_longest_delay_seconds constant double precision := 10 * 365 * 86400.0;
 begin
     select * into r from holdfast.runs where id = p_run_id for update;
     if r.id is null or r.attempt <> p_attempt or r.state not in ('Starting', 'Running', 'Canceling') then
+        return r.state;
+    end if;
+
+    -- it was renewed since whoever says so has looked
+    if p_reason = 'LeaseExpired' and r.lease_expires_at > v_now then
         return r.state;
     end if;
 
@@ -31,10 +36,15 @@ begin
         return r.state;
     end if;
 
+    -- a step that failed again is no progress
+    if exists (
+        select from holdfast.steps s where s.run_id = p_run_id and s.attempt = p_attempt and s.outcome = 'Succeeded')
+    then
+        r.failures_since_progress := 0;
+    end if;
     if p_class in ('App', 'OOM', 'Deadline') then
-        v_progressed := exists (select from holdfast.steps s where s.run_id = p_run_id and s.attempt = p_attempt);
         r.failures := r.failures + 1;
-        r.failures_since_progress := case when v_progressed then 1 else r.failures_since_progress + 1 end;
+        r.failures_since_progress := r.failures_since_progress + 1;
     elsif p_class = 'NonRetryable' then
         r.failures := r.failures + 1;
     elsif p_class = 'Disruption' then
@@ -57,7 +67,7 @@ begin
         v_state := 'Suspended';
     else
         v_state := 'Backoff';
-        v_delay_seconds := coalesce(p_retry_after_seconds, case p_class
+        v_delay_seconds := coalesce(greatest(0, least(p_retry_after_seconds, v_longest_delay_seconds)), case p_class
             when 'Disruption' then 1
             when 'Start' then 2
             else random() * least(r.max_backoff_seconds,

@@ -2,7 +2,7 @@
 
 create or replace function holdfast.cancel_run(p_run_id uuid, p_grace_seconds double precision default 30) returns text
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     r holdfast.runs;
@@ -31,7 +31,7 @@ $$;
 
 create or replace function holdfast.suspend_run(p_run_id uuid) returns text
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     r holdfast.runs;
@@ -57,7 +57,7 @@ $$;
 
 create or replace function holdfast.unsuspend_run(p_run_id uuid) returns text
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     r holdfast.runs;
@@ -85,7 +85,7 @@ $$;
 -- A dead letter goes on from its failed step, with fresh counters; what succeeded stays recorded.
 create or replace function holdfast.resume_run(p_run_id uuid) returns text
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     r holdfast.runs;
@@ -101,7 +101,8 @@ begin
     update holdfast.runs set
         state = 'Queued', queued_at = coalesce(queued_at, holdfast.now()), finished_at = null, discarded_at = null,
         failures = 0, failures_since_progress = 0, disruptions = 0, due_at = null, expire_at = null,
-        run_deadline_at = null, pending_deadline_at = null, reason = null, message = null, error = null
+        run_deadline_at = null, pending_deadline_at = null, cancel_requested_at = null, suspend_requested_at = null,
+        reason = null, message = null, error = null
     where id = p_run_id and state = r.state;
     return 'Queued';
 end
@@ -110,7 +111,7 @@ $$;
 -- A new run with the same program and input. Idempotency key and name stay with the old one.
 create or replace function holdfast.replay_run(p_run_id uuid, out run_id uuid, out run_name text)
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     r holdfast.runs;
@@ -134,7 +135,7 @@ $$;
 -- Decide that a dead letter needs no further action: it leaves the dead letters and stays in the list of runs.
 create or replace function holdfast.discard_run(p_run_id uuid) returns text
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     r holdfast.runs;

@@ -3,7 +3,7 @@
 
 create or replace function holdfast.queue_due_runs(p_run_ids uuid[]) returns integer
 language sql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
     with queued as (
         update holdfast.runs set
@@ -16,7 +16,7 @@ $$;
 
 create or replace function holdfast.expire_runs(p_run_ids uuid[]) returns integer
 language sql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
     with expired as (
         update holdfast.runs set
@@ -31,14 +31,16 @@ $$;
 -- The deadline of the whole run has passed. A running attempt is fenced at once; the engine stops its process.
 create or replace function holdfast.time_out_run(p_run_id uuid) returns text
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     r holdfast.runs;
     v_now timestamptz := holdfast.now();
 begin
     select * into r from holdfast.runs where id = p_run_id for update;
-    if r.state not in ('Queued', 'Starting', 'Running', 'Waiting', 'Backoff', 'Canceling') or r.run_deadline_at > v_now then
+    if r.state not in ('Queued', 'Starting', 'Running', 'Waiting', 'Backoff', 'Canceling')
+        or (r.run_deadline_at <= v_now) is not true
+    then
         return r.state;
     end if;
     update holdfast.attempts set

@@ -11,7 +11,7 @@ returns table (
     token text
 )
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_bitmapscan = off

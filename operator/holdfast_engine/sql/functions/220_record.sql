@@ -8,11 +8,14 @@ create or replace function holdfast_v1.record(
     p_elapsed_ms integer, p_input_digest bytea, p_value text
 ) returns integer
 language plpgsql security definer
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     r record;
 begin
+    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+        perform holdfast.refuse_snapshot();
+    end if;
     perform pg_advisory_xact_lock_shared(uuid_hash_extended(p_run_id, 0));
     select x.cancel_requested_at, x.suspend_requested_at, x.lease_expires_at, x.lease_seconds into r
     from holdfast.runs x
@@ -49,12 +52,15 @@ create or replace function holdfast_v1.record_many(
     p_tries integer[], p_elapsed_ms integer[], p_input_digests bytea[], p_values text[]
 ) returns integer
 language plpgsql security definer
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     r record;
     v_rows bigint;
 begin
+    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+        perform holdfast.refuse_snapshot();
+    end if;
     perform pg_advisory_xact_lock_shared(uuid_hash_extended(p_run_id, 0));
     select x.cancel_requested_at, x.suspend_requested_at, x.lease_expires_at, x.lease_seconds into r
     from holdfast.runs x

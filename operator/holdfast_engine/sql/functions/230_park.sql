@@ -1,10 +1,11 @@
 -- Leave without an end: the run waits for its time (kind 'timer', after so many seconds), goes on at once in another
--- attempt (kind 'handover'), or stays until someone unsuspends it (kind 'suspend'). Slot and lease are free on return.
+-- attempt (kind 'handover'), or stays until someone unsuspends it (kind 'suspend'). A run that is being canceled ends
+-- here instead. Slot and lease are free on return.
 create or replace function holdfast_v1.park(
     p_run_id uuid, p_attempt integer, p_session bytea, p_kind text, p_wake_after_seconds double precision
 ) returns text
 language plpgsql security definer
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     r holdfast.runs;
@@ -12,7 +13,7 @@ declare
     v_state text;
 begin
     select * into r from holdfast.runs where id = p_run_id for update;
-    if r.attempt is distinct from p_attempt or r.session_hash is distinct from sha256(p_session) then
+    if (r.attempt = p_attempt and r.session_hash = sha256(p_session)) is not true then
         -- the answer of the first call may have been lost
         if r.attempt = p_attempt and exists (
             select from holdfast.attempts a where a.run_id = p_run_id and a.number = p_attempt
@@ -21,10 +22,10 @@ begin
             return r.state;
         end if;
         perform holdfast.refuse_fenced(p_run_id, p_attempt);
-    elsif p_kind not in ('timer', 'handover', 'suspend') then
+    elsif (p_kind in ('timer', 'handover', 'suspend')) is not true then
         perform holdfast.refuse('HF005', format('unknown kind of wait %s', quote_literal(p_kind)));
     elsif r.state = 'Canceling' then
-        perform holdfast.refuse('HF005', format('run %s is being canceled and cannot wait', p_run_id));
+        return holdfast.end_attempt(p_run_id, p_attempt, 'App', 'Canceled', 'canceled when it was about to wait');
     end if;
     v_state := case when p_kind = 'suspend' or r.suspend_requested_at is not null then 'Suspended' else 'Waiting' end;
     update holdfast.attempts set

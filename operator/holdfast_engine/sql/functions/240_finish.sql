@@ -6,18 +6,22 @@ create or replace function holdfast_v1.finish(
     p_value text, p_retry_after_seconds double precision, p_reopen_keys text[]
 ) returns text
 language plpgsql security definer
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     r holdfast.runs;
     v_now timestamptz := holdfast.now();
 begin
     select * into r from holdfast.runs where id = p_run_id for update;
-    if r.attempt is distinct from p_attempt or r.session_hash is distinct from sha256(p_session) then
+    if (r.attempt = p_attempt and r.session_hash = sha256(p_session)) is not true then
         if r.attempt = p_attempt and exists (
             select from holdfast.attempts a where a.run_id = p_run_id and a.number = p_attempt
                 and a.session_hash = sha256(p_session)
-                and a.outcome = case p_outcome when 'Disrupted' then 'Lost' else p_outcome end)
+                and case p_outcome
+                    when 'Succeeded' then a.outcome = 'Succeeded' and r.result is not distinct from p_value
+                    when 'Disrupted' then a.class = 'Disruption' and a.reason = p_reason
+                    when 'Canceled' then a.outcome = 'Canceled'
+                    else a.class = p_class and a.reason = p_reason and a.message is not distinct from p_message end)
         then
             return r.state;
         end if;

@@ -6,7 +6,7 @@ create or replace function holdfast_v1.heartbeat(
     out flags integer, out attempt_remaining_seconds double precision, out run_remaining_seconds double precision
 )
 language plpgsql security definer
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     r holdfast.runs;
@@ -35,7 +35,7 @@ $$;
 create or replace function holdfast_v1.fetch(p_run_id uuid, p_attempt integer, p_session bytea, p_keys text[])
 returns table (key text, value text)
 language plpgsql security definer
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     perform 1 from holdfast.runs x
