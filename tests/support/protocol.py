@@ -199,7 +199,7 @@ class ControlPlane:
         )
         assert await self.call("queue_due_runs", [run_id]) == 1
 
-    async def end(self, pod: Pod, failure_class: str, **options: Any) -> str:
+    async def end(self, pod: Pod, failure_class: str, reason: str = "ProcessLost", **options: Any) -> str:
         """End an attempt as the engine does."""
         names = "".join(f", p_{name} => ${number}" for number, name in enumerate(options, 6))
         state: str = await self.connection.fetchval(
@@ -207,7 +207,7 @@ class ControlPlane:
             pod.run_id,
             pod.attempt,
             failure_class,
-            options.pop("reason", "ProcessLost"),
+            reason,
             "it is gone",
             *options.values(),
         )

@@ -17,7 +17,6 @@ declare
     v_state text;
     v_reason text := p_reason;
     v_delay_seconds double precision;
-    v_longest_delay_seconds constant double precision := 10 * 365 * 86400.0;
 begin
     select * into r from holdfast.runs where id = p_run_id for update;
     if r.id is null or r.attempt <> p_attempt or r.state not in ('Starting', 'Running', 'Canceling') then
@@ -67,7 +66,7 @@ begin
         v_state := 'Suspended';
     else
         v_state := 'Backoff';
-        v_delay_seconds := coalesce(greatest(0, least(p_retry_after_seconds, v_longest_delay_seconds)), case p_class
+        v_delay_seconds := coalesce(p_retry_after_seconds, case p_class
             when 'Disruption' then 1
             when 'Start' then 2
             else random() * least(r.max_backoff_seconds,
@@ -90,7 +89,7 @@ begin
         lease_expires_at = null,
         attempt_deadline_at = null,
         pending_deadline_at = case when p_class = 'Start' and v_state = 'Backoff' then pending_deadline_at end,
-        due_at = v_now + make_interval(secs => v_delay_seconds),
+        due_at = case when v_state = 'Backoff' then v_now + make_interval(secs => greatest(0, least(v_delay_seconds, 2147483647))) end,
         suspended_from = case when v_state = 'Suspended' then 'Queued' end,
         suspended_at = case when v_state = 'Suspended' then v_now end,
         suspend_requested_at = case when v_state = 'Suspended' then null else suspend_requested_at end,
