@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import asyncpg
+
 from holdfast.domain.scopes import StepKey
 from holdfast.protocol.connection import Database
 from holdfast.protocol.messages import (
@@ -26,6 +28,8 @@ _FINISH = "select holdfast_v1.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 _HEARTBEAT = "select * from holdfast_v1.heartbeat($1, $2, $3, $4, $5, $6, $7, $8)"
 _FETCH = "select key, value from holdfast_v1.fetch($1, $2, $3, $4)"
 
+_OUTCOMES = {outcome.value: outcome for outcome in StepOutcome}
+
 
 class AttemptClient:
     """Speaks for one attempt. All methods raise ``AttemptFenced`` once a newer attempt owns the run."""
@@ -40,47 +44,29 @@ class AttemptClient:
         process.
         """
         identity = self._identity
-        row = await self._database.row(_OPEN, identity.run_id, identity.attempt, token, identity.session, runner)
-        columns = (
-            row[name]
-            for name in (
-                "keys",
-                "sequences",
-                "positions",
-                "kinds",
-                "names",
-                "outcomes",
-                "tries",
-                "input_digests",
-                "step_values",
-            )
-        )
-        history = tuple(
-            StepRecord(StepKey(key), sequence, position, kind, name, StepOutcome(outcome), tries, 0, digest, value)
-            for key, sequence, position, kind, name, outcome, tries, digest, value in zip(
-                *(column or () for column in columns), strict=True
-            )
+        run, *steps = await self._database.rows(
+            _OPEN, identity.run_id, identity.attempt, token, identity.session, runner
         )
         return Opened(
-            flags=Flags(row["flags"]),
-            namespace=row["namespace"],
-            name=row["name"],
-            task=row["task"],
-            queue=row["queue"],
-            entrypoint=row["entrypoint"],
-            input=row["input"],
-            tags=tuple(row["tags"]),
-            idempotency_key=row["idempotency_key"],
-            created_at=row["created_at"],
-            failures=row["failures"],
-            disruptions=row["disruptions"],
-            max_attempts=row["max_attempts"],
-            lease_seconds=row["lease_seconds"],
-            attempt_remaining_seconds=row["attempt_remaining_seconds"],
-            run_remaining_seconds=row["run_remaining_seconds"],
-            database_now=row["database_now"],
-            python_version=row["python_version"],
-            history=history,
+            flags=Flags(run["flags"]),
+            namespace=run["namespace"],
+            name=run["name"],
+            task=run["task"],
+            queue=run["queue"],
+            entrypoint=run["entrypoint"],
+            input=run["input"],
+            tags=tuple(run["tags"]),
+            idempotency_key=run["idempotency_key"],
+            created_at=run["created_at"],
+            failures=run["failures"],
+            disruptions=run["disruptions"],
+            max_attempts=run["max_attempts"],
+            lease_seconds=run["lease_seconds"],
+            attempt_remaining_seconds=run["attempt_remaining_seconds"],
+            run_remaining_seconds=run["run_remaining_seconds"],
+            database_now=run["database_now"],
+            python_version=run["python_version"],
+            history=tuple(_recorded(step) for step in steps),
         )
 
     async def record(self, steps: Sequence[StepRecord]) -> Flags:
@@ -155,3 +141,18 @@ class AttemptClient:
         """Return values that ``open`` left out because they are large."""
         rows = await self._database.rows(_FETCH, *self._who, list(keys))
         return {StepKey(row["key"]): row["value"] for row in rows}
+
+
+def _recorded(row: asyncpg.Record) -> StepRecord:
+    return StepRecord(
+        key=row["step_key"],
+        sequence=row["step_sequence"],
+        position=row["step_position"],
+        kind=row["step_kind"],
+        name=row["step_name"],
+        outcome=_OUTCOMES[row["step_outcome"]],
+        tries=row["step_tries"],
+        elapsed_ms=0,
+        input_digest=row["step_input_digest"],
+        value=row["step_value"],
+    )

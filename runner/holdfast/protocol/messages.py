@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntFlag, StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from holdfast.domain.scopes import StepKey
@@ -44,8 +45,7 @@ class WaitKind(StrEnum):
     SUSPEND = "suspend"
 
 
-@dataclass(frozen=True, slots=True)
-class StepRecord:
+class StepRecord(NamedTuple):
     """One recorded operation of a run.
 
     Attributes:

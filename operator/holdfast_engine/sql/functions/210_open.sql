@@ -1,5 +1,7 @@
 -- Begin an attempt: swap the single-use token for a session secret that the runner generated, and get the input and all
--- checkpoints in one round trip. Values over 64 KiB, and what exceeds 16 MiB in total, come as null: `fetch` has them.
+-- checkpoints in one round trip. The first row is the run, with null in the columns of steps; each of the others is one
+-- recorded step in the order of recording, with null in the columns of the run. Values over 64 KiB, and what exceeds
+-- 16 MiB in total, come as null: `fetch` has them.
 -- Sending it twice with the same secret is allowed (the answer may have been lost); with another it is refused.
 create or replace function holdfast_v1.open(
     p_run_id uuid, p_attempt integer, p_token text, p_session bytea, p_runner jsonb,
@@ -8,14 +10,17 @@ create or replace function holdfast_v1.open(
     out disruptions integer, out max_attempts integer, out lease_seconds integer,
     out attempt_remaining_seconds double precision, out run_remaining_seconds double precision,
     out database_now timestamptz, out python_version text,
-    out keys text[], out sequences integer[], out positions integer[], out kinds text[], out names text[],
-    out outcomes text[], out tries integer[], out input_digests bytea[], out step_values text[]
-)
+    out step_key text, out step_sequence integer, out step_position integer, out step_kind text, out step_name text,
+    out step_outcome text, out step_tries integer, out step_input_digest bytea, out step_value text
+) returns setof record
 language plpgsql security definer
 set search_path = pg_catalog
 as $$
 declare
     r holdfast.runs;
+    v_recorded_steps integer;
+    v_recorded_bytes bigint;
+    v_last_sent_sequence integer;
     v_now timestamptz := holdfast.now();
     v_hash bytea := sha256(p_session);
 begin
@@ -30,7 +35,12 @@ begin
         perform holdfast.refuse('HF001', format('attempt %s of run %s was replaced by attempt %s', p_attempt, p_run_id, r.attempt));
     elsif length(p_session) < 16 then
         perform holdfast.refuse('HF003', 'a session secret needs at least 16 bytes');
-    elsif r.state = 'Starting' then
+    end if;
+
+    select count(*) filter (where s.outcome = 'Succeeded'), sum(octet_length(s.value))
+    into v_recorded_steps, v_recorded_bytes
+    from holdfast.steps s where s.run_id = p_run_id;
+    if r.state = 'Starting' then
         update holdfast.runs x set
             state = 'Running',
             session_hash = v_hash,
@@ -42,7 +52,7 @@ begin
         returning * into r;
         update holdfast.attempts a set
             opened_at = v_now, runner = p_runner, session_hash = v_hash,
-            replayed_steps = (select count(*) from holdfast.steps s where s.run_id = p_run_id and s.outcome = 'Succeeded')
+            replayed_steps = v_recorded_steps
         where a.run_id = p_run_id and a.number = p_attempt;
     elsif r.session_hash is distinct from v_hash then
         perform holdfast.refuse('HF001',
@@ -68,14 +78,23 @@ begin
     database_now := v_now;
     python_version := r.python_version;
 
-    select array_agg(s.key), array_agg(s.sequence), array_agg(s.position), array_agg(s.kind), array_agg(s.name),
-           array_agg(s.outcome), array_agg(s.tries), array_agg(s.input_digest),
-           array_agg(case when s.size <= 65536 and s.total <= 16777216 then s.value end)
-    into keys, sequences, positions, kinds, names, outcomes, tries, input_digests, step_values
-    from (
-        select x.*, octet_length(x.value) as size, sum(octet_length(x.value)) over (order by x.sequence) as total
-        from holdfast.steps x where x.run_id = p_run_id
-        order by x.sequence
-    ) s;
+    return next;
+
+    if v_recorded_bytes > 16777216 then
+        select coalesce(max(s.sequence) filter (where s.total <= 16777216), 0) into v_last_sent_sequence
+        from (
+            select x.sequence, sum(octet_length(x.value)) over (order by x.sequence rows unbounded preceding) as total
+            from holdfast.steps x where x.run_id = p_run_id
+        ) s;
+    end if;
+    return query
+    select null::integer, null::text, null::text, null::text, null::text, null::text, null::text, null::text[],
+           null::text, null::timestamptz, null::integer, null::integer, null::integer, null::integer,
+           null::double precision, null::double precision, null::timestamptz, null::text,
+           s.key, s.sequence, s.position, s.kind, s.name, s.outcome, s.tries, s.input_digest,
+           case when octet_length(s.value) <= 65536 and s.sequence <= coalesce(v_last_sent_sequence, s.sequence)
+                then s.value end
+    from holdfast.steps s where s.run_id = p_run_id
+    order by s.sequence;
 end
 $$;
