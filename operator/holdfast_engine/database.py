@@ -48,7 +48,7 @@ class EngineDatabase:
         try:
             self._pool = await asyncpg.create_pool(
                 self._dsn,
-                min_size=1,
+                min_size=0,
                 max_size=POOL_SIZE,
                 max_inactive_connection_lifetime=0,  # a new connection would be in front of the next admission
                 timeout=CONNECT_TIMEOUT_SECONDS,
@@ -57,6 +57,7 @@ class EngineDatabase:
                 reset=_keep,
                 server_settings=_SETTINGS,
             )
+            await self._pool.execute("select")
         except Exception as error:
             if is_passing(error):
                 reason = str(error) or type(error).__name__

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("holdfast.engine")
 
 CHANNEL = "holdfast"
+PING = "select 1"
 PING_SECONDS = 30.0
 """How long a connection that died silently may go unnoticed."""
 
@@ -75,7 +76,7 @@ class Listener:
                     async with asyncio.timeout(PING_SECONDS):
                         await lost.wait()
                 except TimeoutError:
-                    await connection.execute("")
+                    await connection.execute(PING)
         finally:
             connection.terminate()
 

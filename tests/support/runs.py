@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -96,6 +97,23 @@ async def run_of(connection: Connection, run_id: UUID) -> asyncpg.Record:
 async def state_of(connection: Connection, run_id: UUID) -> str:
     """The state of a run."""
     return str((await run_of(connection, run_id))["state"])
+
+
+async def wait_for_state(connection: Connection, run_id: UUID, *states: str) -> asyncpg.Record:
+    """Wait until a run is in one of ``states``; return its row."""
+    changed = asyncio.Event()
+
+    def hear(*_: object) -> None:
+        changed.set()
+
+    await connection.add_listener("holdfast", hear)
+    try:
+        while (run := await run_of(connection, run_id))["state"] not in states:
+            await changed.wait()
+            changed.clear()
+        return run
+    finally:
+        await connection.remove_listener("holdfast", hear)
 
 
 async def move_clock(connection: Connection, seconds: float) -> None:

@@ -1,0 +1,56 @@
+"""Tasks that the tests of the engine run. They tell through the pipe `FIFO` where they are."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+from holdfast import run_info, step, task
+
+
+def tell(line: str) -> None:
+    """Write a line to the test."""
+    with open(os.environ["FIFO"], "w") as fifo:
+        fifo.write(line + "\n")
+
+
+@task
+async def succeed() -> str:
+    """Return at once."""
+    return "done"
+
+
+@step
+async def first() -> int:
+    """Tell that it runs."""
+    tell("first step")
+    return 1
+
+
+@task
+async def hold_once() -> int:
+    """Record a step; then the first attempt waits for its end, and later ones return their number."""
+    await first()
+    attempt = run_info().attempt
+    tell(f"{attempt} {os.getpid()}")
+    if attempt == 1:
+        await asyncio.Event().wait()
+    return attempt
+
+
+@task
+async def wait_for_file() -> int:
+    """Wait until the file ``GO`` exists, then return the number of the attempt."""
+    await first()
+    tell(f"{run_info().attempt} {os.getpid()}")
+    while not os.path.exists(os.environ["GO"]):  # noqa: ASYNC110 - a file tells nobody that it was made
+        await asyncio.sleep(0.01)
+    return run_info().attempt
+
+
+@task
+async def leave_without_a_word() -> None:
+    """End the process as no task should."""
+    print("about to leave", file=sys.stderr, flush=True)
+    os._exit(9)
