@@ -43,7 +43,7 @@ class Engines:
         self.fifo = fifo
         self._stack = stack
 
-    async def start(self, *, program: tuple[str, ...] = RUNNER, **settings: Any) -> Engine:
+    async def start(self, *, program: tuple[str, ...] = RUNNER, max_processes: int = 100, **settings: Any) -> Engine:
         """An engine, stopped at the end of the test at the latest."""
         settings = {
             "runner_dsn": self.database.runner_dsn,
@@ -53,7 +53,7 @@ class Engines:
             "shutdown_grace_seconds": 5,
             **settings,
         }
-        launcher = ProcessLauncher(self.directory, name=LAUNCHER, program=program)
+        launcher = ProcessLauncher(self.directory, name=LAUNCHER, program=program, max_processes=max_processes)
         engine = Engine(self.database.dsn, launcher, EngineSettings(**settings))
         await self._stack.enter_async_context(engine)
         return engine
@@ -117,6 +117,23 @@ async def test_the_next_run_of_a_full_queue_follows_the_first(engines: Engines, 
     await connection.execute("insert into holdfast.queues (namespace, name, concurrency) values ('shop', 'one', 1)")
     await engines.start()
     runs = [await engines.trigger(connection, "succeed", queue="one") for _ in range(3)]
+    for run_id in runs:
+        await wait_for_state(connection, run_id, "Succeeded")
+
+
+async def test_a_rate_limit_is_waited_for(engines: Engines, connection: Connection) -> None:
+    await connection.execute(
+        "insert into holdfast.queues (namespace, name, starts_per_minute) values ('shop', 'rated', 240)"
+    )
+    await engines.start()
+    runs = [await engines.trigger(connection, "succeed", queue="rated") for _ in range(3)]
+    for run_id in runs:
+        await wait_for_state(connection, run_id, "Succeeded")
+
+
+async def test_a_full_launcher_goes_on_when_it_has_room(engines: Engines, connection: Connection) -> None:
+    await engines.start(max_processes=1)
+    runs = [await engines.trigger(connection, "succeed") for _ in range(3)]
     for run_id in runs:
         await wait_for_state(connection, run_id, "Succeeded")
 
