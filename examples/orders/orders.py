@@ -31,7 +31,7 @@ async def charge(order_id: str, cents: int, card: str) -> str:
         # the key is the same in every try: a charge that was made, but not recorded, is not made twice
         return payments.charge(cents, card, idempotency_key=f"order-{order_id}")
     except TooManyRequests as error:
-        raise RetryAfter(error.seconds) from error
+        raise RetryAfter(error.seconds, str(error)) from error
     except CardDeclined as error:
         raise NonRetryableError(f"order {order_id}: {error}") from error
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -31,11 +30,10 @@ SCHEMA = {
 
 
 @pytest.fixture
-async def plane(database: Database) -> AsyncIterator[ControlPlane]:
-    async with asyncpg.create_pool(database.dsn, min_size=1, max_size=4) as pool:
-        plane = ControlPlane(pool)
-        await plane.put_task("order", entrypoint="shop:order", input_schema=SCHEMA)
-        yield plane
+async def plane(plane: ControlPlane) -> ControlPlane:
+    """It knows the task `order`."""
+    await plane.put_task("order", entrypoint="shop:order", input_schema=SCHEMA)
+    return plane
 
 
 async def test_a_trigger_accepts_a_run_that_is_then_seen(plane: ControlPlane) -> None:

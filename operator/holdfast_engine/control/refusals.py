@@ -69,5 +69,6 @@ def refusal_of(error: BaseException) -> HoldfastError:
 
 
 def _sentence(error: asyncpg.PostgresError) -> str:
+    message = str(error.args[0]) if error.args else type(error).__name__
     hint = getattr(error, "hint", None)
-    return f"{error}; {hint}" if hint else str(error)
+    return f"{message}; {hint}" if hint else message

@@ -1,4 +1,4 @@
-"""The tree of commands."""
+"""The tree of all commands."""
 
 from __future__ import annotations
 

@@ -41,6 +41,14 @@ def command(app: typer.Typer, name: str) -> Callable[[F], F]:
     return register
 
 
+def forgive_cancel() -> None:
+    """Ctrl-C was understood: the command goes on to its own end."""
+    command = asyncio.current_task()
+    assert command is not None
+    while command.cancelling():
+        command.uncancel()
+
+
 async def _call(function: Callable[..., Awaitable[None]], session: Session, given: dict[str, Any]) -> None:
     command = asyncio.current_task()
     assert command is not None

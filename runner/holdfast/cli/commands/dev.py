@@ -10,13 +10,15 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 import typer
 
-from holdfast.cli.command import command
+from holdfast.cli.command import command, forgive_cancel
 from holdfast.cli.definitions import import_tasks, register
 from holdfast.cli.session import Session
 from holdfast.domain.errors import ConflictError
+from holdfast.domain.states import State
 
 if TYPE_CHECKING:
     from holdfast_engine.control.plane import ControlPlane
@@ -63,7 +65,8 @@ def add_to(app: typer.Typer) -> None:
             try:
                 await _show_changes(session, plane)
             except asyncio.CancelledError:
-                session.tell("stopping")
+                forgive_cancel()
+                session.tell("stopping: processes get time to hand over")
             finally:
                 adopting.cancel()
 
@@ -95,7 +98,14 @@ def _say_ready(session: Session, dsn: str, tasks: list[str], ready_file: Path | 
 
 
 async def _show_changes(session: Session, plane: ControlPlane) -> None:
+    shown: dict[UUID, tuple[State, int]] = {}
     async for run in plane.follow_all():
+        # several announcements may come before the first look
+        if shown.get(run.id) == (run.state, run.attempt):
+            continue
+        shown[run.id] = (run.state, run.attempt)
+        if run.is_final:
+            del shown[run.id]
         reason = "" if run.reason in (None, run.state) else f"  {run.reason}: {run.message}"
         attempt = f"  attempt {run.attempt}" if run.attempt else ""
         session.tell(f"{datetime.now():%H:%M:%S}  {run.name}  {run.state}{attempt}{reason}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from holdfast.cli.command import command
+from holdfast.cli.command import command, forgive_cancel
 from holdfast.cli.definitions import options_of
 from holdfast.cli.documents import run_document
 from holdfast.cli.inputs import InputOption, read_input
@@ -92,9 +92,7 @@ async def _follow(session: Session, plane: ControlPlane, triggered: Triggered) -
         try:
             return await plane.wait(triggered.run_id), False
         except asyncio.CancelledError:
-            current = asyncio.current_task()
-            assert current is not None
-            current.uncancel()
+            forgive_cancel()
         session.tell("canceling the run")
         await plane.cancel(triggered.run_id)
         return await plane.wait(triggered.run_id), True

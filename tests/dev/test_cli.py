@@ -1,0 +1,166 @@
+"""The commands beside `run` and `dev`, as processes on a real database."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast.contract.exit_codes import CliExit
+from holdfast_engine.control.options import TriggerOptions
+from holdfast_engine.control.plane import ControlPlane
+from tests.support.cli import Cli
+from tests.support.databases import Database
+
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": False}
+
+
+@pytest.fixture
+async def plane(plane: ControlPlane) -> ControlPlane:
+    """It knows the task `count`."""
+    await plane.put_task("count", entrypoint="counting:count", input_schema=SCHEMA)
+    return plane
+
+
+async def test_version_and_migrate(cli: Cli) -> None:
+    assert set((await cli("version", "-o", "json")).document) == {"holdfast", "python"}
+    migrated = await cli("migrate", "-o", "json")
+    assert migrated.code == CliExit.OK
+    assert migrated.document["version"] >= 1
+    assert migrated.document["applied"] == []
+
+
+async def test_an_empty_database_is_set_up_on_first_use(empty_database: Database, cli: Cli) -> None:
+    first = await Cli(cli.folder, empty_database.dsn)("runs", "list", "-o", "json")
+
+    assert (first.code, first.document) == (CliExit.OK, [])
+
+
+async def test_an_outdated_database_is_left_to_whoever_may_migrate_it(cli: Cli, database: Database) -> None:
+    connection = await database.connect()
+    await connection.execute("insert into holdfast.function_sets (digest) values ('older')")
+
+    result = await cli("runs", "list")
+
+    assert result.code == CliExit.DATABASE
+    assert "Run: holdfast migrate" in result.err
+    assert (await cli("migrate")).code == CliExit.OK
+    assert (await cli("runs", "list")).code == CliExit.OK
+
+
+async def test_a_database_that_is_not_there_is_one_sentence(cli: Cli) -> None:
+    result = await Cli(cli.folder, "postgresql://nobody@127.0.0.1:1/nothing")("runs", "list")
+
+    assert result.code == CliExit.DATABASE
+    assert result.err.startswith("The database cannot be reached:")
+    assert len(result.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("dsn", ["nonsense", "postgresql://host:port/x", "mysql://x/y"])
+async def test_a_dsn_that_is_none_is_one_sentence(cli: Cli, dsn: str) -> None:
+    result = await Cli(cli.folder, dsn)("runs", "list")
+
+    assert result.code == CliExit.DATABASE
+    assert "Traceback" not in result.err
+
+
+async def test_a_trigger_is_answered_with_the_run(cli: Cli, plane: ControlPlane) -> None:
+    options = ("--tag", "a", "--tag", "b", "--priority", "3", "--idempotency-key", "k", "-o", "json")
+
+    first = await cli("trigger", "count", "--input", '{"n": 1}', *options)
+    second = await cli("trigger", "count", "--input", '{"n": 1}', *options)
+
+    assert (first.code, second.code) == (CliExit.OK, CliExit.OK)
+    assert (first.document["created"], second.document["created"]) == (True, False)
+    assert first.document["run"] == second.document["run"]
+    run = await plane.get(first.document["run"])
+    assert (run.tags, run.priority) == (("a", "b"), 3)
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "code", "complaint"),
+    [
+        ("count", '{"n": "one"}', CliExit.USAGE, "n: 'one' is not of type 'integer'"),
+        ("count", "{}", CliExit.USAGE, "n: missing"),
+        ("count", '{"n": 1, "m": 2}', CliExit.USAGE, "m: no such parameter"),
+        ("count", "{n: 1}", CliExit.USAGE, "not JSON"),
+        ("cuont", "{}", CliExit.NOT_FOUND, "Did you mean count?"),
+    ],
+)
+async def test_a_bad_trigger_is_refused(
+    cli: Cli, plane: ControlPlane, task: str, given: str, code: CliExit, complaint: str
+) -> None:
+    result = await cli("trigger", task, "--input", given, "-o", "json")
+
+    assert result.code == code
+    assert complaint in result.err
+    assert complaint in result.document["error"]["message"]
+    assert await plane.runs() == []
+
+
+async def test_runs_are_listed_for_people_and_for_programs(cli: Cli, plane: ControlPlane) -> None:
+    await plane.trigger("count", {"n": 1}, TriggerOptions(name="first"))
+    await plane.trigger("count", {"n": 2}, TriggerOptions(name="second"))
+
+    listed = await cli("runs", "list", "-o", "json")
+    table = await cli("runs", "list", "--state", "Queued")
+
+    assert [run["name"] for run in listed.document] == ["second", "first"]
+    assert {"run", "state", "attempts"} <= set(listed.document[0])
+    assert table.out.index("second") < table.out.index("first")
+    assert "\x1b" not in table.out
+
+
+async def test_a_run_is_shown_for_people_and_for_programs(cli: Cli, plane: ControlPlane) -> None:
+    await plane.trigger("count", {"n": 1}, TriggerOptions(name="first"))
+
+    shown = await cli("runs", "get", "first", "-o", "json")
+
+    assert shown.document["input"] == {"n": 1}
+    assert {"run", "state", "attempts", "result", "error"} <= set(shown.document)
+    assert "count (counting:count)" in (await cli("runs", "get", "first")).out
+
+
+async def test_requests_about_a_run(cli: Cli, plane: ControlPlane) -> None:
+    await plane.trigger("count", {"n": 1}, TriggerOptions(name="first"))
+
+    states = [
+        (await cli("runs", verb, "first", "-o", "json")).document["state"]
+        for verb in ("suspend", "unsuspend", "cancel")
+    ]
+
+    assert states == ["Suspended", "Queued", "Canceled"]
+    refused = await cli("runs", "resume", "first")
+    assert refused.code == CliExit.REFUSED
+    assert "only a dead letter can be resumed" in refused.err
+    replayed = await cli("runs", "replay", "first", "-o", "json")
+    assert (await plane.get(replayed.document["name"])).input == {"n": 1}
+    for nothing in ("steps", "logs"):
+        assert (await cli("runs", nothing, "first", "-o", "json")).document == []
+
+
+@pytest.mark.parametrize(
+    "verb", ["get", "steps", "logs", "cancel", "suspend", "unsuspend", "resume", "replay", "discard"]
+)
+async def test_an_unknown_run_has_its_exit_code(cli: Cli, verb: str) -> None:
+    result = await cli("runs", verb, "nobody")
+
+    assert (result.code, result.out) == (CliExit.NOT_FOUND, "")
+    assert result.err == "No run 'nobody' in namespace 'default'. See: holdfast runs list\n"
+
+
+async def test_queues_are_listed_paused_and_resumed(cli: Cli, plane: ControlPlane) -> None:
+    await plane.put_queue("mail", concurrency=2)
+
+    assert (await cli("queues", "pause", "mail")).code == CliExit.OK
+    (queue,) = (await cli("queues", "list", "-o", "json")).document
+    assert (queue["name"], queue["concurrency"], queue["paused"]) == ("mail", 2, True)
+    assert (await cli("queues", "resume", "mail")).code == CliExit.OK
+    unknown = await cli("queues", "pause", "mial")
+    assert unknown.code == CliExit.NOT_FOUND
+    assert "Did you mean mail?" in unknown.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("nonsense",), ("runs", "list", "--limit", "0"), ("runs", "list", "--state", "Odd")]
+)
+async def test_bad_usage_has_its_exit_code(cli: Cli, arguments: tuple[str, ...]) -> None:
+    assert (await cli(*arguments)).code == CliExit.USAGE
