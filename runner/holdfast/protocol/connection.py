@@ -1,24 +1,30 @@
 """One connection to Postgres that comes back: lazily opened, one statement at a time, any number of owners in turn.
 
-Works through a pooler in transaction mode: there every statement is its own transaction and nothing is prepared by
-name.
+Works through a pooler in transaction mode: then nothing is prepared by name, and the driver sends a statement and its
+arguments together. No transaction is held open between two messages: the event loop may be blocked in that moment.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Protocol
 
 import asyncpg
 
+from holdfast.contract.environment import DATABASE_POOLER, Pooler
 from holdfast.protocol.refusals import refusal_of
+
+_log = logging.getLogger("holdfast")
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 COMMAND_TIMEOUT_SECONDS = 60.0
 """A statement that takes longer counts as a lost connection: the server, or the way to it, is gone."""
 
-_POOLED_MARKS = ("prepared statement", "unnamed prepared")
+_SHARED_SESSION_STATES = frozenset({"26000", "42P05", "08P01", "22021", "22P03"})
+"""What a server says when our prepared statement is not there, is there already, or is one that another client of the
+pooler has prepared under its name: then the arguments make no sense."""
 
 
 class Database(Protocol):
@@ -64,21 +70,36 @@ class Connection:
     async def rows(self, query: str, *arguments: object) -> Sequence[asyncpg.Record]:
         """Run ``query`` and return all its rows; raises as ``row`` does."""
         async with self._turn:
-            connection = self._connection
-            if connection is None or connection.is_closed():
-                connection = self._connection = await self._connect()
             try:
-                if not self._transaction_pooler:
-                    return await connection.fetch(query, *arguments)
-                async with connection.transaction():
-                    return await connection.fetch(query, *arguments)
+                return await self._fetch_or_find_pooler(query, arguments)
             except asyncpg.PostgresError as error:
                 refusal = refusal_of(error)
-                if refusal is not None:
-                    raise refusal from None
-                if any(mark in str(error) for mark in _POOLED_MARKS):
-                    self._transaction_pooler = True
+                if refusal is None:
+                    raise
+                raise refusal from None
+
+    async def _fetch_or_find_pooler(self, query: str, arguments: Sequence[object]) -> Sequence[asyncpg.Record]:
+        try:
+            return await self._fetch(query, arguments)
+        except asyncpg.PostgresError as error:
+            if self._transaction_pooler or error.sqlstate not in _SHARED_SESSION_STATES:
                 raise
+            _log.warning(
+                "holdfast: there seems to be a transaction pooler before the database (%s); set %s=%s",
+                error.args[0],
+                DATABASE_POOLER,
+                Pooler.TRANSACTION,
+            )
+            self._transaction_pooler = True
+            self.drop()
+            # every call of the protocol may be sent twice
+            return await self._fetch(query, arguments)
+
+    async def _fetch(self, query: str, arguments: Sequence[object]) -> Sequence[asyncpg.Record]:
+        connection = self._connection
+        if connection is None or connection.is_closed():
+            connection = self._connection = await self._connect()
+        return await connection.fetch(query, *arguments)
 
     async def _connect(self) -> asyncpg.Connection:
         return await asyncpg.connect(

@@ -21,6 +21,8 @@ def is_passing(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
         return state[:2] in _PASSING_CLASSES or state in _PASSING_STATES
+    if isinstance(error, ValueError):  # the driver's name for an argument or a connection string that is wrong
+        return False
     return isinstance(error, (OSError, asyncpg.InterfaceError, TimeoutError, EOFError))
 
 
