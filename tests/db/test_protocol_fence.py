@@ -119,7 +119,7 @@ async def test_a_newer_attempt_waits_for_a_record_under_way_and_sees_it(
         newer = await control.next_attempt(older)
         opening_connection = await connect()
         opening = asyncio.create_task(newer.on(opening_connection).history())
-        await until_blocked(control.connection, opening_connection)
+        await until_blocked(control.connection, opening_connection, opening)
     (step,) = await opening
     assert (step["step_key"], step["step_value"]) == ("0/late#1", '"late"')
 
@@ -132,7 +132,7 @@ async def test_several_records_under_way_are_waited_for(control: ControlPlane, c
         newer = await control.next_attempt(older)
         opening_connection = await connect()
         opening = asyncio.create_task(newer.on(opening_connection).history())
-        await until_blocked(control.connection, opening_connection)
+        await until_blocked(control.connection, opening_connection, opening)
     assert [step["step_key"] for step in await opening] == ["0/a#1", "0/b#1"]
 
 
@@ -146,7 +146,7 @@ async def test_a_record_that_waits_for_a_newer_attempt_is_refused(
     async with opening_connection.transaction():
         assert await newer.on(opening_connection).history() == []
         recording = asyncio.create_task(CALLS[call](older.on(recording_connection)))
-        await until_blocked(control.connection, recording_connection)
+        await until_blocked(control.connection, recording_connection, recording)
     async with refused(FENCED, "was replaced by attempt 2"):
         await recording
     assert await control.steps(older.run_id) == []
