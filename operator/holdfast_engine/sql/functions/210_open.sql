@@ -14,7 +14,7 @@ create or replace function holdfast_v1.open(
     out step_outcome text, out step_tries integer, out step_input_digest bytea, out step_value text
 ) returns setof record
 language plpgsql security definer
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     r holdfast.runs;
@@ -24,6 +24,9 @@ declare
     v_now timestamptz := holdfast.now();
     v_hash bytea := sha256(p_session);
 begin
+    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+        perform holdfast.refuse_snapshot();
+    end if;
     -- exclusive against the shared lock of `record`: what an older attempt still commits is seen below
     perform pg_advisory_xact_lock(uuid_hash_extended(p_run_id, 0));
     select * into r from holdfast.runs x where x.id = p_run_id for update;
@@ -33,7 +36,7 @@ begin
         perform holdfast.refuse('HF003', format('the token is not that of attempt %s of run %s', p_attempt, p_run_id));
     elsif r.attempt <> p_attempt then
         perform holdfast.refuse('HF001', format('attempt %s of run %s was replaced by attempt %s', p_attempt, p_run_id, r.attempt));
-    elsif length(p_session) < 16 then
+    elsif (length(p_session) >= 16) is not true then
         perform holdfast.refuse('HF003', 'a session secret needs at least 16 bytes');
     end if;
 
@@ -54,7 +57,7 @@ begin
             opened_at = v_now, runner = p_runner, session_hash = v_hash,
             replayed_steps = v_recorded_steps
         where a.run_id = p_run_id and a.number = p_attempt;
-    elsif r.session_hash is distinct from v_hash then
+    elsif (r.session_hash = v_hash) is not true then
         perform holdfast.refuse('HF001',
             format('attempt %s of run %s was opened before or has ended (the run is %s)', p_attempt, p_run_id, r.state));
     end if;
