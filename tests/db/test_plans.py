@@ -17,7 +17,7 @@ import pytest_asyncio
 from holdfast_engine.postgres.queries import queries
 from tests.support.databases import Database, Servers
 from tests.support.plans import explain, nodes, pages_of, read_in_full, sequential_scans
-from tests.support.runs import move_clock
+from tests.support.runs import move_clock, trigger, trigger_many
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -27,7 +27,7 @@ QUEUED = 100_000
 QUEUES = 100
 LARGE_TABLES = frozenset({"runs", "attempts", "steps", "logs"})
 
-_SEED = f"""
+_BEFORE = """
 create temporary table indexes as
     select indexrelid::regclass as name, pg_get_indexdef(indexrelid) as definition from pg_index
     where indrelid = 'holdfast.runs'::regclass and not indisprimary;
@@ -35,50 +35,77 @@ do $$ declare i record; begin
     for i in select * from indexes loop execute format('drop index %s', i.name); end loop;
 end $$;
 alter table holdfast.runs disable trigger user;
+alter table holdfast.runs set (autovacuum_enabled = false);
+"""
 
-insert into holdfast.queues (namespace, name, concurrency, concurrency_per_key)
-    select 'shop', 'q' || i, 10, case when i % 2 = 0 then 2 end from generate_series(0, {QUEUES - 1}) i;
-
-insert into holdfast.runs (
-    id, namespace, name, task, queue, state, entrypoint, input, max_attempts, backoff_seconds, max_backoff_seconds,
-    multiplier_percent, disruption_limit, pending_deadline_seconds, lease_seconds, ttl_seconds, concurrency_key,
-    created_at, queued_at, finished_at, due_at, wait_kind, session_hash, lease_expires_at, attempt)
-select (lpad(to_hex(i), 8, '0') || '-0000-7000-8000-000000000000')::uuid, 'shop', 'run-' || i, 'work', queue, state,
-    'tasks:work', '{{}}', 3, 1, 60, 200, 20, 600, 30, case when i % 2 = 0 then 86400 * (1 + i % 3) end, key,
-    at, at, case when state in ('Succeeded', 'Failed', 'Canceled') then at end,
-    case when state = 'Waiting' then now() + interval '1 hour' + i * interval '1 ms' end,
-    case when state = 'Waiting' then 'timer' end,
-    case when state = 'Running' then 'x'::bytea end,
-    case when state = 'Running' then now() + interval '1 hour' end, 1
-from (
-    -- one queue has half of the backlog, and another begins with the backlog of one full key
-    select i, 'Queued' as state,
-        case when i % 2 = 0 then 'q1' when i % 5 in (0, 1) then 'q2' else 'q' || i % {QUEUES} end as queue,
-        case when i % 5 = 0 then 'greedy' else 'key-' || i % 5000 end as key,
-        now() - case when i % 5 = 0 then interval '2 days' else interval '1 day' end as at
-    from generate_series(1, {QUEUED}) i
-    union all
-    select i, case when i % 5000 = 0 then 'Failed' when i % 7 = 0 then 'Canceled' else 'Succeeded' end,
-        'q' || i % {QUEUES}, 'key-' || i % 5000, now() - i * interval '1 second'
-    from generate_series({QUEUED} + 1, {QUEUED + FINISHED}) i
-    union all
-    select i, 'Waiting', 'q' || i % {QUEUES}, null, now()
-    from generate_series({QUEUED + FINISHED} + 1, {QUEUED + FINISHED} + 20000) i
-    union all
-    select i, 'Running', 'q' || i % {QUEUES}, 'greedy', now()
-    from generate_series({QUEUED + FINISHED} + 20001, {QUEUED + FINISHED} + 20500) i
-) as seed;
-
-insert into holdfast.attempts (run_id, number, admitted_at, launched_at, ended_at, outcome, launch)
-select id, 1, created_at, created_at, finished_at, case when finished_at is not null then 'Succeeded' end,
-    '{{"launcher": "here"}}'
-from holdfast.runs where attempt = 1 and (finished_at is null or id < '000d0000-0000-7000-8000-000000000000');
-
-alter table holdfast.runs enable trigger user;
+_INDEXES_AGAIN = """
 do $$ declare i record; begin
     for i in select * from indexes loop execute i.definition; end loop;
-end $$;
+end $$
 """
+
+_ANALYZE = "vacuum analyze holdfast.runs, holdfast.attempts, holdfast.queues"
+
+_AFTER = "alter table holdfast.runs enable trigger user"
+
+_QUEUES = f"""
+insert into holdfast.queues (namespace, name, concurrency, concurrency_per_key)
+    select 'shop', 'q' || i, 10, case when i % 2 = 0 then 2 end from generate_series(0, {QUEUES - 1}) i
+"""
+
+_ATTEMPTS = """
+insert into holdfast.attempts (run_id, number, admitted_at, launched_at, ended_at, outcome, launch)
+select id, 1, created_at, created_at, finished_at, case when finished_at is not null then 'Succeeded' end,
+    '{"launcher": "here"}'
+from holdfast.runs
+"""
+
+_FINISHED = f"""
+select i, case when i % 5000 = 0 then 'Failed' when i % 7 = 0 then 'Canceled' else 'Succeeded' end as state,
+    'q' || i % {QUEUES} as queue, 'key-' || i % 5000 as key, now() - i * interval '1 second' as at
+from generate_series(1, {FINISHED}) i
+"""
+
+_UNDER_WAY = f"""
+select i, case when i % 40 = 0 then 'Running' else 'Waiting' end as state, 'q' || (i / 40) % {QUEUES} as queue,
+    'greedy' as key, now() as at
+from generate_series({FINISHED} + 1, {FINISHED} + 20000) i
+"""
+
+# One queue has half of the backlog, and another begins with the backlog of one key whose slots are taken.
+_QUEUED = f"""
+select i, 'Queued' as state,
+    case when i % 2 = 0 then 'q1' when i % 5 in (0, 1) then 'q2' else 'q' || i % {QUEUES} end as queue,
+    case when i % 5 = 0 then 'greedy' else 'key-' || i % 5000 end as key,
+    now() - case when i % 5 = 0 then interval '2 days' else interval '1 day' end as at
+from generate_series({FINISHED} + 20001, {FINISHED} + 20000 + {QUEUED}) i
+"""
+
+
+def _insert(rows: str) -> str:
+    return f"""
+    insert into holdfast.runs (
+        id, namespace, name, task, queue, state, entrypoint, input, max_attempts, backoff_seconds, max_backoff_seconds,
+        multiplier_percent, disruption_limit, pending_deadline_seconds, lease_seconds, ttl_seconds, concurrency_key,
+        created_at, queued_at, finished_at, due_at, wait_kind, session_hash, lease_expires_at, attempt)
+    select (lpad(to_hex(i), 8, '0') || '-0000-7000-8000-000000000000')::uuid, 'shop', 'run-' || i, 'work', queue, state,
+        'tasks:work', '{{}}', 3, 1, 60, 200, 20, 600, 30, case when i % 2 = 0 then 86400 * (1 + i % 3) end, key,
+        at, at, case when state in ('Succeeded', 'Failed', 'Canceled') then at end,
+        case when state = 'Waiting' then now() + interval '1 hour' + i * interval '1 ms' end,
+        case when state = 'Waiting' then 'timer' end,
+        case when state = 'Running' then 'x'::bytea end,
+        case when state = 'Running' then now() + interval '1 hour' end, 1
+    from ({rows}) as seed
+    """
+
+
+async def seed(connection: Connection) -> None:
+    """Fill the tables. The backlog comes last: the statistics say that there is none, as after a burst of triggers."""
+    await connection.execute(_BEFORE)
+    for statement in (_QUEUES, _insert(_FINISHED), _insert(_UNDER_WAY), _ATTEMPTS):
+        await connection.execute(statement)
+    for statement in (_INDEXES_AGAIN, _ANALYZE, _insert(_QUEUED), _AFTER):
+        await connection.execute(statement)
 
 
 class SeededDatabases:
@@ -95,8 +122,7 @@ class SeededDatabases:
             server = await self._servers.of_version(version)
             database = await self._stack.enter_async_context(server.database())
             connection = await asyncpg.connect(database.dsn)
-            await connection.execute(_SEED)
-            await connection.execute("vacuum analyze holdfast.runs, holdfast.attempts, holdfast.queues")
+            await seed(connection)
             await connection.close()
             self._databases[version] = database
         return self._databases[version]
@@ -182,6 +208,21 @@ async def test_admission_behind_the_backlog_of_a_full_key(connection: Connection
 async def test_nothing_to_admit_costs_little(connection: Connection) -> None:
     async with changed_queues(connection, "set concurrency = 5"):
         await assert_admission(connection, 50, admitted=0, pages=1000)
+
+
+async def test_a_plan_that_was_made_for_empty_tables(database: Database) -> None:
+    """An engine plans its admission once, on its first day."""
+    connection = await database.connect()
+    admit = queries()["admit_runs"].text
+    await trigger(connection)
+    await connection.execute("vacuum analyze holdfast.runs")
+    for _ in range(10):
+        await trigger(connection)
+        await connection.fetch(admit, LAUNCHERS, HERE, 1)
+    await connection.execute("alter table holdfast.runs set (autovacuum_enabled = false)")
+    await trigger_many(connection, 5000, queue="later")
+    assert await sequential_scans(connection, admit, LAUNCHERS, HERE, 1) == 0
+    assert pages_of(await explain(connection, admit, LAUNCHERS, HERE, 1)) < 500
 
 
 @asynccontextmanager

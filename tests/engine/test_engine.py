@@ -123,10 +123,10 @@ async def test_the_next_run_of_a_full_queue_follows_the_first(engines: Engines, 
 
 async def test_a_rate_limit_is_waited_for(engines: Engines, connection: Connection) -> None:
     await connection.execute(
-        "insert into holdfast.queues (namespace, name, starts_per_minute) values ('shop', 'rated', 240)"
+        "insert into holdfast.queues (namespace, name, starts_per_minute) values ('shop', 'rated', 60)"
     )
     await engines.start()
-    runs = [await engines.trigger(connection, "succeed", queue="rated") for _ in range(3)]
+    runs = [await engines.trigger(connection, "succeed", queue="rated") for _ in range(2)]
     for run_id in runs:
         await wait_for_state(connection, run_id, "Succeeded")
 

@@ -50,7 +50,7 @@ begin
                     select from holdfast.runs r
                     where r.namespace = x.namespace and r.queue = x.name and r.state = 'Queued'
                       and coalesce(r.launcher, '') = allowed.launcher
-                    limit 1) queued)
+                    order by r.priority desc, r.queued_at, r.id limit 1) queued)
         ) o
         where o.free > 0
     loop
@@ -75,10 +75,11 @@ begin
     end if;
 
     return query
-    with chosen as materialized (
-        -- who is being canceled or suspended at this moment is left alone
-        select r.id from holdfast.runs r
-        where r.id = any(v_picked) and r.state = 'Queued'
+    with locked as materialized (
+        -- who is being canceled or suspended at this moment is left alone; no state here, or the planner might look for
+        -- the ids in an index of queued runs that it believes to be short
+        select r.id, r.state from holdfast.runs r
+        where r.id = any(v_picked)
         order by r.priority desc, r.queued_at, r.id limit p_limit
         for update skip locked
     ), admitted as (
@@ -90,7 +91,7 @@ begin
             pending_deadline_at = coalesce(r.pending_deadline_at, v_now + make_interval(secs => r.pending_deadline_seconds)),
             expire_at = null,
             due_at = null
-        from chosen where r.id = chosen.id and r.state = 'Queued'
+        from locked where r.id = locked.id and locked.state = 'Queued'
         returning r.*
     ), numbered as (
         insert into holdfast.attempts (run_id, number, admitted_at, launch)

@@ -13,7 +13,7 @@ where q.starts_per_minute is not null and not q.paused and q.next_start_at > hol
         select from holdfast.runs r
         where r.namespace = q.namespace and r.queue = q.name and r.state = 'Queued'
           and coalesce(r.launcher, '') = allowed.launcher
-        limit 1) queued)
+        order by r.priority desc, r.queued_at, r.id limit 1) queued)
 having min(q.next_start_at) is not null
 
 -- name: mark_launched
