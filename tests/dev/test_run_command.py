@@ -48,6 +48,19 @@ async def report(word: str, count: int = 1) -> dict[str, str]:
     return {"word": word * count, "directory": os.getcwd(), "colour": os.environ.get("COLOUR", "none")}
 
 @task
+async def look_around() -> dict[str, str]:
+    import asyncpg
+    answers = {}
+    connection = await asyncpg.connect(os.environ["HOLDFAST_DATABASE"])
+    for query in ("select current_user", "select id from holdfast.runs", "select holdfast.cancel_run(null)"):
+        try:
+            answers[query] = str(await connection.fetchval(query))
+        except asyncpg.PostgresError as error:
+            answers[query] = str(error)
+    await connection.close()
+    return answers
+
+@task
 async def refuse() -> None:
     raise NonRetryableError("no use")
 
@@ -170,6 +183,15 @@ async def test_a_run_that_someone_cancels_has_its_own_exit_code(cli: Cli, gate: 
     assert process.returncode == CliExit.RUN_CANCELED
 
 
+@pytest.mark.parametrize("where", ["given", "embedded"])
+async def test_an_attempt_has_the_rights_of_the_protocol_and_no_more(cli: Cli, embedded_cli: Cli, where: str) -> None:
+    result = await (cli if where == "given" else embedded_cli)("run", "tasks:look_around", "-o", "json")
+
+    user, *others = result.document["result"].values()
+    assert user == {"given": "holdfast_runner", "embedded": "holdfast_attempt"}[where]
+    assert [answer.partition(" for ")[0] for answer in others] == ["permission denied"] * 2
+
+
 async def test_a_failed_run_ends_with_its_traceback_and_is_a_dead_letter(cli: Cli) -> None:
     result = await cli("run", "tasks:refuse", "-o", "json")
 
@@ -199,7 +221,8 @@ async def test_a_result_that_cannot_be_recorded_says_why(cli: Cli) -> None:
         ("tasks:report", "@nowhere.json", CliExit.USAGE, "nowhere.json cannot be read"),
         ("tasks:report", "@/dev/zero", CliExit.USAGE, "over the limit of 1,048,576 bytes"),
         ("tasks:reprot", "{}", CliExit.NOT_FOUND, "has no task 'reprot'; its tasks are: "),
-        ("tasks", "{}", CliExit.NOT_FOUND, "is not an entrypoint"),
+        ("tasks", "{}", CliExit.USAGE, "'tasks' must have the form 'package.module:function'"),
+        ("./tasks.py:report", "{}", CliExit.USAGE, "must have the form 'package.module:function'"),
         ("nowhere:report", "{}", CliExit.USAGE, "No module named 'nowhere'"),
     ],
 )

@@ -21,7 +21,8 @@ class Gate:
         """Wait for the process that comes to the gate; returns its number."""
         loop = asyncio.get_running_loop()
         came = asyncio.Event()
-        pipe = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
+        # for writing too: else the end of an earlier writer is heard as the end of the pipe
+        pipe = os.open(self.path, os.O_RDWR | os.O_NONBLOCK)
         loop.add_reader(pipe, came.set)
         try:
             await came.wait()

@@ -44,6 +44,8 @@ class Narrator:
 
     async def _tell_changes(self) -> None:
         async for view in self._plane.follow(self._run_id):
+            if view.attempt == 0:
+                self._tell_once(f"{view.state} in queue {view.queue}")
             for attempt in await self._plane.attempts(self._run_id):
                 self._tell_once(f"attempt {attempt.number} {attempt_sentence(attempt)}")
             if view.is_final:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +16,8 @@ from holdfast.cli.documents import run_document
 from holdfast.cli.inputs import InputOption, read_input
 from holdfast.cli.session import Session
 from holdfast.contract.exit_codes import CliExit
-from holdfast.domain.errors import DefinitionError
+from holdfast.contract.patterns import ENTRYPOINT, MEANINGS
+from holdfast.domain.errors import InputError
 from holdfast.domain.states import State
 from holdfast.sdk.task import Task
 
@@ -57,7 +59,7 @@ def add_to(app: typer.Typer) -> None:
         launcher = name_of_command()
         options = replace(
             options_of(task, launcher),
-            entrypoint=task.entrypoint,
+            entrypoint=entrypoint,
             name=name,
             queue=queue or task.queue,
             idempotency_key=idempotency_key,
@@ -78,10 +80,9 @@ def add_to(app: typer.Typer) -> None:
 def _load(entrypoint: str) -> Task[..., Any]:
     from holdfast.runtime.loading import load_task
 
-    task = load_task(entrypoint)
-    if ":" in task.entrypoint and "<" in task.entrypoint:
-        raise DefinitionError(f"{task.entrypoint} is inside of a function: a process of its own cannot import it.")
-    return task
+    if not re.fullmatch(ENTRYPOINT, entrypoint):
+        raise InputError(f"{entrypoint!r} {MEANINGS[ENTRYPOINT]}, for instance orders.tasks:process.")
+    return load_task(entrypoint)
 
 
 async def _follow(session: Session, plane: ControlPlane, triggered: Triggered) -> tuple[RunDetail, bool]:
