@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
+import pytest_asyncio
 
 from holdfast.domain.states import State
 from tests.support.protocol import BAD_SECRET, CALLS, FENCED, ControlPlane, Pod, refused
@@ -37,7 +38,7 @@ _FUNCTIONS = """
 """
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def runner(connect_runner: Connect) -> Connection:
     """A connection with the rights of a pod."""
     return await connect_runner()
@@ -162,7 +163,9 @@ async def test_every_function_looks_for_temporary_objects_last(control: ControlP
         "select pg_reload_conf()",
     ],
 )
-async def test_nothing_else_of_the_server_can_be_changed(runner: Connection, statement: str) -> None:
+async def test_nothing_else_of_the_server_can_be_changed(
+    control: ControlPlane, runner: Connection, statement: str
+) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await runner.execute(statement)
 
