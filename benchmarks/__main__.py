@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from benchmarks import cold_start, imports, launch, many_runs, record, resume
+from benchmarks import cold_start, imports, launch, many_runs, peers, record, resume
 from benchmarks.bench import Bench, set_up
 from benchmarks.line import Line
 from benchmarks.table import render
@@ -28,6 +28,7 @@ _BENCHMARKS: dict[str, Callable[[Bench], Awaitable[list[Line]]]] = {
     "launch": launch.measure,
     "cold-start": cold_start.measure,
     "imports": imports.measure,
+    "peers": peers.measure,
 }
 
 

@@ -6,16 +6,14 @@ import asyncio
 import statistics
 import time
 from collections.abc import Iterator
-from uuid import UUID, uuid4
-
-import asyncpg
+from contextlib import AsyncExitStack
 
 from benchmarks.bench import Bench
 from benchmarks.budget import Budget
+from benchmarks.floor import Floor, connected_floor
 from benchmarks.line import Line
-from benchmarks.payload import PAYLOAD, step_row
+from benchmarks.payload import PAYLOAD
 from benchmarks.runs import run_attempt
-from benchmarks.statements import statement
 from holdfast import step, task
 from holdfast.protocol.shared import SharedConnections
 
@@ -42,32 +40,28 @@ async def measure(bench: Bench) -> list[Line]:
     rates: list[float] = []
     floors: list[float] = []
     database = SharedConnections(bench.server.runner_dsn, CONNECTIONS)
-    async with asyncpg.create_pool(bench.server.runner_dsn, min_size=CONNECTIONS, max_size=CONNECTIONS) as pool:
-        for _ in range(bench.repeat(10, quick=3) + 1):
-            floors.append(await _insert_all(pool))
-            environments = [await bench.runs.begin("benchmarks.many_runs:store_some") for _ in range(RUNS)]
-            began = time.perf_counter()
-            await asyncio.gather(*(run_attempt(each, store_some, database) for each in environments))
-            rates.append(RUNS * STEPS / (time.perf_counter() - began))
+    for _ in range(bench.repeat(10, quick=3) + 1):
+        floors.append(await _insert_rate(bench))
+        environments = [await bench.runs.begin("benchmarks.many_runs:store_some") for _ in range(RUNS)]
+        began = time.perf_counter()
+        await asyncio.gather(*(run_attempt(each, store_some, database) for each in environments))
+        rates.append(RUNS * STEPS / (time.perf_counter() - began))
     await database.close()
     value, floor = (statistics.median(figures[1:]) for figures in (rates, floors))  # the first is the warm-up
     what = f"{RUNS} runs x {STEPS} steps, {CONNECTIONS} connections"
     return [Line(what, "steps/s", value, floor, Budget.at_least(2500))]
 
 
-async def _insert_all(pool: asyncpg.Pool[asyncpg.Record]) -> float:
-    rows = iter([step_row(run_id, number) for run_id in _ids() for number in range(1, STEPS + 1)])
-    began = time.perf_counter()
-    await asyncio.gather(*(_insert(pool, rows) for _ in range(CONNECTIONS)))
-    return RUNS * STEPS / (time.perf_counter() - began)
+async def _insert_rate(bench: Bench) -> float:
+    async with AsyncExitStack() as stack:
+        dsn = bench.server.runner_dsn
+        connections = [await stack.enter_async_context(connected_floor(dsn)) for _ in range(CONNECTIONS)]
+        numbers = iter(range(1, RUNS * STEPS + 1))
+        began = time.perf_counter()
+        await asyncio.gather(*(_insert(floor, numbers) for floor in connections))
+        return RUNS * STEPS / (time.perf_counter() - began)
 
 
-async def _insert(pool: asyncpg.Pool[asyncpg.Record], rows: Iterator[tuple[object, ...]]) -> None:
-    async with pool.acquire() as connection:
-        insert = await connection.prepare(statement("insert_step"))
-        for row in rows:
-            await insert.fetch(*row)
-
-
-def _ids() -> list[UUID]:
-    return [uuid4() for _ in range(RUNS)]
+async def _insert(floor: Floor, numbers: Iterator[int]) -> None:
+    for number in numbers:
+        await floor.insert(number)

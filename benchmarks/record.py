@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import secrets
-from uuid import UUID
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from benchmarks.bench import Bench
 from benchmarks.budget import Budget
+from benchmarks.floor import connected_floor
 from benchmarks.line import Line
 from benchmarks.payload import PAYLOAD, step_row
 from benchmarks.runs import run_attempt
 from benchmarks.samples import Samples
 from benchmarks.statements import statement
 from holdfast import step, task
-from holdfast.protocol.connection import Connection
+from holdfast.protocol.connection import Connection as RunnerConnection
+
+if TYPE_CHECKING:
+    from benchmarks.server import Connection
 
 _WARM_UP = 300
 
@@ -28,13 +33,8 @@ async def measure(bench: Bench) -> list[Line]:
     """Take turns: a step, the call of the protocol alone, the bare INSERT; each on a connection of its own."""
     steps, calls, inserts = Samples(), Samples(), Samples()
     rounds = bench.repeat(3000, quick=500)
-    async with bench.runner_connection() as floor, bench.runner_connection() as bare:
-        insert = await floor.prepare(statement("insert_step"))
-        record = await bare.prepare(statement("record_step"))
-        floor_run = UUID(bytes=secrets.token_bytes(16))
-        opened = await bench.runs.begin("benchmarks.record:record_steps")
-        session = secrets.token_bytes(32)
-        await bare.fetchrow(statement("open_attempt"), opened.run_id, opened.attempt, opened.token, session)
+    async with connected_floor(bench.server.runner_dsn) as floor, bench.runner_connection() as connection:
+        call = await _opened_call(bench, connection)
 
         @task
         async def record_steps() -> None:
@@ -44,14 +44,13 @@ async def measure(bench: Bench) -> list[Line]:
                         samples.forget()
                 with steps.timed():
                     await store(number)
-                row = step_row(floor_run, number)
                 with inserts.timed():
-                    await insert.fetch(*row)
+                    await floor.insert(number)
                 with calls.timed():
-                    await record.fetchval(opened.run_id, opened.attempt, session, *row[2:])
+                    await call(number)
 
         environment = await bench.runs.begin("benchmarks.record:record_steps")
-        database = Connection(environment.database)
+        database = RunnerConnection(environment.database)
         await run_attempt(environment, record_steps, database)
         await database.close()
     return [
@@ -60,3 +59,17 @@ async def measure(bench: Bench) -> list[Line]:
         Line("  of it the function holdfast_v1.record, p50", "ms", calls.median, inserts.median),
         Line("  of it the function holdfast_v1.record, p99", "ms", calls.p99, inserts.p99),
     ]
+
+
+async def _opened_call(bench: Bench, connection: Connection) -> Callable[[int], Awaitable[object]]:
+    """The function that records, for a run of its own that is open."""
+    run = await bench.runs.begin("benchmarks.record:record_steps")
+    session = secrets.token_bytes(32)
+    await connection.fetch(statement("open_attempt"), run.run_id, run.attempt, run.token, session)
+    record = await connection.prepare(statement("record_step"))
+
+    async def call(number: int) -> None:
+        run_id, attempt, *step = step_row(run.run_id, number)
+        await record.fetch(run_id, attempt, session, *step)
+
+    return call

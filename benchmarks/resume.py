@@ -6,11 +6,11 @@ import time
 
 from benchmarks.bench import Bench
 from benchmarks.budget import Budget
+from benchmarks.floor import connected_floor
 from benchmarks.line import Line
 from benchmarks.payload import PAYLOAD
 from benchmarks.runs import run_attempt
 from benchmarks.samples import Samples
-from benchmarks.statements import statement
 from holdfast import sleep, step, task
 from holdfast.protocol.connection import Connection
 
@@ -39,9 +39,9 @@ async def measure(bench: Bench) -> list[Line]:
     environment = await bench.runs.begin("benchmarks.resume:replay_steps")
     database = Connection(environment.database)
     await run_attempt(environment, replay_steps, database)
-    async with bench.server.connection() as owner, bench.runner_connection() as floor:
-        await owner.execute(statement("copy_steps"), environment.run_id)
-        select = await floor.prepare(statement("read_steps"))
+    async with connected_floor(bench.server.runner_dsn) as floor:
+        for number in range(1, STEPS + 1):
+            await floor.insert(number)
         for number in range(bench.repeat(60, quick=15) + _WARM_UP):
             if number == _WARM_UP:
                 resumes.forget()
@@ -50,6 +50,6 @@ async def measure(bench: Bench) -> list[Line]:
             began = time.perf_counter()
             await run_attempt(environment, replay_steps, database)
             with selects.timed():
-                await select.fetch(environment.run_id)
+                await floor.select(STEPS)
     await database.close()
     return [Line(f"resume {STEPS} recorded steps, p50", "ms", resumes.median, selects.median, Budget.at_most(10))]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 
 class Samples:
     """Durations in milliseconds."""
 
-    def __init__(self) -> None:
-        self._all: list[float] = []
+    def __init__(self, milliseconds: Iterable[float] = ()) -> None:
+        self._all = list(milliseconds)
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self._all)
 
     @contextmanager
     def timed(self) -> Iterator[None]:

@@ -46,13 +46,9 @@ select holdfast_v1.record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
 select database_now from holdfast_v1.open($1, $2, $3, $4, '{}');
 
 -- name: read_steps
--- The floor of a resume: all rows of one run, in their order.
+-- The floor of a resume: the first rows of one run, in their order.
 select key, sequence, position, kind, name, outcome, tries, input_digest, value
-from floor.steps where run_id = $1 order by sequence;
-
--- name: copy_steps
--- Give the floor the rows that a run recorded.
-insert into floor.steps select * from holdfast.steps where run_id = $1;
+from floor.steps where run_id = $1 and sequence <= $2 order by sequence;
 
 -- name: forget_run
 -- Free the slot of a run that nobody executes.
