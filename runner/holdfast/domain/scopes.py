@@ -13,6 +13,7 @@ branch everything is sequential, so "the n-th step called `fetch` in this branch
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NewType
 
@@ -73,3 +74,17 @@ def body_of(place: Place) -> Branch:
 def branch_of(key: str) -> str:
     """Return the path of the branch that a recorded key belongs to; explicit keys (position 0) belong to none."""
     return key.rpartition("/")[0]
+
+
+def is_inside(key: str, step: str) -> bool:
+    """Tell whether ``key`` belongs to the body of ``step``, or to a branch that the body started."""
+    return key.startswith((f"{step}/", f"{step}."))
+
+
+def enclosing_paths(key: str) -> Iterator[str]:
+    """Yield the branches around a recorded key, from the inside out; those that are keys of steps are their bodies."""
+    path = branch_of(key)
+    while path:
+        yield path
+        head, dot, child = path.rpartition(".")
+        path = head if dot and child.isdigit() else branch_of(path)

@@ -30,7 +30,7 @@ from holdfast.protocol.client import AttemptClient
 from holdfast.protocol.connection import Connection, Database
 from holdfast.protocol.messages import AttemptOutcome, Ending, Flags, Identity, Opened, WaitKind
 from holdfast.runtime.author_call import call_coroutine, call_task
-from holdfast.runtime.branches import branching_threads
+from holdfast.runtime.branches import branching_threads, ordered_completions
 from holdfast.runtime.command import command_environment, run_command
 from holdfast.runtime.ending import ending_of
 from holdfast.runtime.faults import NO_FAULTS, FaultPoint, Faults
@@ -142,6 +142,7 @@ class Attempt:
             with (
                 self._output.captured(),
                 branching_threads(),
+                ordered_completions(),
                 on_shutdown_signal(session, heartbeat, self._environment.shutdown_grace_seconds),
             ):
                 return await self._call_task(opened, session)
@@ -162,6 +163,8 @@ class Attempt:
                 task = self._load(opened.entrypoint or self._environment.entrypoint or "")
                 text = await call_task(task, opened.input, session, self._environment.shutdown_grace_seconds)
         except (Exception, ControlFlow, asyncio.CancelledError, SystemExit, BaseExceptionGroup) as error:
+            if isinstance(error, asyncio.CancelledError) and _is_being_canceled():
+                raise
             return session.departure.ending or error, None
         return session.departure.ending, text
 
@@ -184,7 +187,7 @@ class Attempt:
         if error is None:
             ending = Ending(AttemptOutcome.SUCCEEDED, value=result)
         else:
-            ending = ending_of(error, session.failures.behind(error))
+            ending = ending_of(error, session.keys_to_reopen(error))
             _log_end(error)
         self._faults.reach(FaultPoint.BEFORE_FINISH, "")
         state = await self._patience.persist(lambda: self._client.finish(ending))
@@ -201,6 +204,12 @@ class Attempt:
         await self._patience.persist(lambda: self._client.park(session.wait_kind, wake_after_seconds))
         self._faults.reach(FaultPoint.AFTER_PARK, "")
         return RunnerExit.PARKED
+
+
+def _is_being_canceled() -> bool:
+    """Whether someone wants this attempt itself to end, not the author's code a part of the task."""
+    current = asyncio.current_task()
+    return current is not None and current.cancelling() > 0
 
 
 def _refuse_other_python(opened: Opened) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from holdfast.contract.limits import RESULT_LIMIT_BYTES
@@ -94,7 +95,8 @@ def _start_thread(
             value = task.function(*args, **kwargs)
         except BaseException as raised:
             error = raised
-        loop.call_soon_threadsafe(settle, value, error)
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, value, error)
 
     threading.Thread(target=run, name=f"task {task.name}", daemon=True).start()
     return ended

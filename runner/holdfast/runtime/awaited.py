@@ -9,7 +9,7 @@ from holdfast.domain.errors import StepFailedError, StepTimeoutError
 from holdfast.domain.scopes import body_of
 from holdfast.protocol.messages import StepOutcome, StepRecord
 from holdfast.runtime.faults import FaultPoint
-from holdfast.runtime.replay_order import ReplayOrder
+from holdfast.runtime.result_order import ResultOrder
 from holdfast.runtime.step_call import StepCall
 from holdfast.sdk.journal import Strand, strand_variable
 from holdfast.sdk.step import Step
@@ -25,7 +25,7 @@ class AwaitedSteps:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._replay_order = ReplayOrder(session.loop)
+        self._order = ResultOrder(session.loop, session.history)
 
     async def run_step(
         self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -33,6 +33,9 @@ class AwaitedSteps:
         """Return the recorded result, or run the body and have it recorded."""
         session = self._session
         place, digest, recorded = session.claim_step(step, strand, args, kwargs)
+        if recorded is not None and session.history.was_canceled(recorded):
+            await self._until_canceled(recorded, strand)
+            recorded = session.history.record_of(place.key)
         if recorded is not None and recorded.outcome is not StepOutcome.RETRYING:
             return await self._replay(step, recorded)
         call = StepCall(step, place, digest, tries=0 if recorded is None else recorded.tries)
@@ -46,17 +49,32 @@ class AwaitedSteps:
         session.step_recorded()
         return settled
 
+    def claimed(self) -> None:
+        """An operation was asked for: a result may have waited for that. Callable from any thread."""
+        if self._order.is_holding:
+            self._session.loop.call_soon_threadsafe(self._order.look)
+
     async def _replay(self, step: Step[..., Any], recorded: StepRecord) -> Any:
         session = self._session
-        if session.has_several_branches:
-            await self._replay_order.turn(recorded.sequence)
-        if session.history.was_canceled(recorded):
-            # its caller was canceled then, and will be now; until then there is nothing to return
-            await session.forever()
-        text = recorded.value
-        if text is None:
-            text = await session.fetch(recorded.key)
-        return session.recorded_result(step, recorded, text)
+        in_turn = session.has_several_branches
+        if in_turn:
+            await self._order.turn(recorded.sequence)
+        try:
+            text = recorded.value
+            if text is None:
+                text = await session.fetch(recorded.key)
+            return session.recorded_result(step, recorded, text)
+        finally:
+            if in_turn:
+                self._order.end_turn()
+
+    async def _until_canceled(self, recorded: StepRecord, strand: Strand) -> None:
+        session = self._session
+        try:
+            await session.until_canceled(recorded, strand)
+        except asyncio.CancelledError:
+            session.departure.check()
+            raise
 
     async def _execute(self, call: StepCall, strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         session = self._session
@@ -65,16 +83,27 @@ class AwaitedSteps:
             await session.settle_notes()
             record, settled = await self._try_until_done(call, strand, args, kwargs)
             session.reach(FaultPoint.AFTER_BODY, call.place.key)
-            await session.recorder.record(record)
-        except asyncio.CancelledError:
+            await self._record(record)
+        except asyncio.CancelledError as canceled:
             # later attempts must take the same way: the caller was canceled here, whether or not there was a result
             if session.departure.reason is None:
+                if record is not None:
+                    session.history.add(record)
                 sequence = session.next_sequence()
-                session.recorder.put(call.canceled(sequence) if record is None else call.cancel_mark(sequence))
+                mark = call.canceled(sequence) if record is None else call.cancel_mark(sequence)
+                session.note_canceled(mark, canceled)
             raise
         session.history.add(record)
         session.reach(FaultPoint.AFTER_RECORD, call.place.key)
         return settled
+
+    async def _record(self, record: StepRecord) -> None:
+        """Return when the record is durable, and its result the next to come back."""
+        session = self._session
+        await session.recorder.record(record)
+        if session.has_several_branches:
+            await self._order.turn(record.sequence)
+            self._order.end_turn()
 
     async def _try_until_done(
         self, call: StepCall, strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -93,9 +122,10 @@ class AwaitedSteps:
                 _strand.reset(token)
             for record in records[:-1]:
                 session.recorder.put(record)
-            await session.recorder.record(records[-1])
             if wait_seconds is None:
+                await self._record(records[-1])
                 raise raised
+            await session.recorder.record(records[-1])
             await asyncio.sleep(wait_seconds)
             await self._hold_if_draining(strand)
 

@@ -14,7 +14,7 @@ from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from holdfast.domain.errors import StepTimeoutError
+from holdfast.domain.errors import AttemptFenced, StepTimeoutError
 from holdfast.domain.scopes import StepKey, body_of
 from holdfast.protocol.messages import StepOutcome, StepRecord
 from holdfast.runtime.faults import FaultPoint
@@ -127,8 +127,13 @@ class BlockingSteps:
             await recorder.settle()
 
     def _on_loop(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        # in a context of its own: our tasks are no branches of the author's, and must not take their numbers
-        return Context().run(asyncio.run_coroutine_threadsafe, coroutine, self._session.loop).result()
+        try:
+            # in a context of its own: our tasks are no branches of the author's, and must not take their numbers
+            future = Context().run(asyncio.run_coroutine_threadsafe, coroutine, self._session.loop)
+        except RuntimeError:  # the loop is closed
+            coroutine.close()
+            raise AttemptFenced("the attempt is over") from None
+        return future.result()
 
     def _on_loop_thread(self) -> bool:
         try:

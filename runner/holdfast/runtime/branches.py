@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import Context, copy_context
@@ -77,6 +77,26 @@ def _branching_task(
     keeper.branch_began(strand)
     task.add_done_callback(lambda _: keeper.branch_ended(strand))
     return task
+
+
+@contextmanager
+def ordered_completions() -> Iterator[None]:
+    """Let ``asyncio.as_completed`` make its tasks in the order of its arguments, while the context is open.
+
+    It puts coroutines into a set first, so the order in which it makes their tasks differs from process to process.
+    """
+    as_completed = asyncio.as_completed
+
+    def ordered(fs: Iterable[Any], **options: Any) -> Any:
+        if _variable.get() is not None:
+            fs = [asyncio.ensure_future(each) for each in dict.fromkeys(fs)]
+        return as_completed(fs, **options)
+
+    asyncio.as_completed = asyncio.tasks.as_completed = ordered
+    try:
+        yield
+    finally:
+        asyncio.as_completed = asyncio.tasks.as_completed = as_completed
 
 
 @contextmanager

@@ -31,6 +31,7 @@ class Departure:
         self._active: set[str] = set()
         self._held: list[str] = []
         self._waits: dict[int, tuple[str, datetime]] = {}
+        self._doomed: list[str] = []
         self._wait_count = 0
         self.reason: ControlFlow | None = None
         self.wake_at: datetime | None = None
@@ -101,6 +102,20 @@ class Departure:
             yield
         finally:
             del self._waits[ticket]
+
+    @contextmanager
+    def doomed(self, branch: str) -> Iterator[None]:
+        """A strand waits to be canceled, as it was in an earlier attempt."""
+        self._doomed.append(branch)
+        try:
+            yield
+        finally:
+            self._doomed.remove(branch)
+
+    def nobody_can_cancel(self) -> bool:
+        """Whether all strands wait, and no timer runs: then those that wait to be canceled will not be."""
+        branches = [*self._doomed, *(branch for branch, _ in self._waits.values())]
+        return self._may_park() and all(_is_above(path, branches) for path in (*self._live, *self._active))
 
     def reconsider(self) -> None:
         """See whether only held or waiting strands are left; if so, stop."""

@@ -1,11 +1,15 @@
-"""What earlier attempts recorded, and whether the program still asks for the same."""
+"""What earlier attempts recorded, and whether the program still asks for the same.
+
+What was recorded in a try that failed and is made again is *void*: the failure is gone, and so may be all that followed
+from it. A void record is offered to a call that fits, so that no finished step is executed again; it binds nobody.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
 from holdfast.domain.errors import BranchError, HistoryMismatch
-from holdfast.domain.scopes import Place, StepKey, branch_of
+from holdfast.domain.scopes import EXPLICIT_PREFIX, Place, StepKey, branch_of, enclosing_paths, is_inside
 from holdfast.protocol.messages import StepOutcome, StepRecord
 
 CANCEL_MARK = "~canceled"
@@ -21,18 +25,15 @@ class History:
 
     def __init__(self, records: Iterable[StepRecord] = ()) -> None:
         self._records: dict[StepKey, StepRecord] = {}
+        self._marks: dict[StepKey, StepRecord] = {}
         self._at_position: dict[tuple[str, int], StepRecord] = {}
-        self._canceled: set[str] = set()
         self._claimed: set[StepKey] = set()
+        self._next_awaited = 0
         self.last_sequence = 0
         for record in records:
             self.last_sequence = max(self.last_sequence, record.sequence)
-            if record.kind == CANCEL_KIND:
-                self._canceled.add(record.key.removesuffix(CANCEL_MARK))
-                continue
-            self._records[record.key] = record
-            if record.position:
-                self._at_position[branch_of(record.key), record.position] = record
+            self.add(record)
+        self._loaded = sorted(self._records.values(), key=lambda record: record.sequence)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -43,7 +44,7 @@ class History:
         """Return what was recorded at ``place``, None if nothing was.
 
         Raises:
-            HistoryMismatch: something else was recorded there: another name, kind or input.
+            HistoryMismatch: something else was recorded there: another name, kind or input, or it stood elsewhere.
             BranchError: an explicit key is used for a second time in this attempt.
         """
         key = place.key
@@ -52,42 +53,108 @@ class History:
                 f"the key {key[1:]!r} is used for a second call in the same run; an explicit key identifies one step"
             )
         record = self._records.get(key)
+        if record is not None:
+            why = _difference(record, place, kind, name, input_digest)
+            if why and not _is_void(record):
+                raise _mismatch(record, key, kind, describe_call(), why)
+            if why:
+                self._records.pop(key)
+                record = None
         if record is None:
             expected = self._at_position.get((place.branch, place.position))
             if expected is not None and expected.key not in self._claimed:
                 raise _mismatch(expected, key, kind, describe_call(), "another step stands there now")
-        elif record.kind != kind or record.name != name:
-            raise _mismatch(record, key, kind, describe_call(), "it is of another kind or name now")
-        elif input_digest is not None and record.input_digest is not None and record.input_digest != input_digest:
-            raise _mismatch(record, key, kind, describe_call(), "its arguments differ")
         self._claimed.add(key)
         return record
 
     def was_canceled(self, record: StepRecord) -> bool:
         """Tell whether the caller of this step was canceled before it got the result."""
-        return record.outcome is StepOutcome.CANCELED or record.key in self._canceled
+        return record.outcome is StepOutcome.CANCELED or record.key in self._marks
 
     def record_of(self, key: StepKey) -> StepRecord | None:
-        """Return the record of a step, None if there is none."""
+        """Return the record of a step, or a mark of cancellation; None if there is none."""
+        if key.endswith(CANCEL_MARK):
+            return self._marks.get(StepKey(key.removesuffix(CANCEL_MARK)))
         return self._records.get(key)
 
-    def reopen(self, key: StepKey) -> None:
-        """Forget a step, so that the next call at its place executes it (again)."""
-        self._claimed.discard(key)
-        record = self._records.pop(key, None)
-        if record is not None and record.position:
-            self._at_position.pop((branch_of(key), record.position), None)
-
-    def reopen_body(self, key: StepKey) -> None:
-        """Let the body of a step be executed again: its inner steps may be claimed a second time."""
-        prefixes = (f"{key}/", f"{key}.")
-        self._claimed = {claimed for claimed in self._claimed if not claimed.startswith(prefixes)}
+    def records(self, inside: StepKey | None = None) -> list[StepRecord]:
+        """Return all records, marks of cancellation too; with ``inside``, those of the body of that step."""
+        everything = [*self._records.values(), *self._marks.values()]
+        return everything if inside is None else [each for each in everything if is_inside(each.key, inside)]
 
     def add(self, record: StepRecord) -> None:
-        """Remember what this attempt recorded, for bodies that are executed again within it."""
+        """Remember a record."""
+        if record.kind == CANCEL_KIND:
+            if record.outcome is StepOutcome.CANCELED:
+                self._marks[StepKey(record.key.removesuffix(CANCEL_MARK))] = record
+            return
         self._records[record.key] = record
         if record.position:
             self._at_position[branch_of(record.key), record.position] = record
+
+    # --- trying again ------------------------------------------------------------------------------------------------
+
+    def reopen(self, key: StepKey) -> None:
+        """Forget a step or a mark, so that the next call at its place executes it again."""
+        self._claimed.discard(key)
+        if key.endswith(CANCEL_MARK):
+            self._marks.pop(StepKey(key.removesuffix(CANCEL_MARK)), None)
+            return
+        record = self._records.pop(key, None)
+        if record is not None:
+            self._unbind(record)
+
+    def reopen_body(self, key: StepKey) -> None:
+        """Let the body of a step be executed again: what is recorded inside is void, and may be claimed again."""
+        self._claimed = {claimed for claimed in self._claimed if not is_inside(claimed, key)}
+        for record in self.records(inside=key):
+            if record.position:
+                self._unbind(record)
+                self._records[record.key] = record._replace(position=0)
+
+    def _unbind(self, record: StepRecord) -> None:
+        place = branch_of(record.key), record.position
+        if self._at_position.get(place) is record:
+            del self._at_position[place]
+
+    # --- what is still to come ---------------------------------------------------------------------------------------
+
+    def awaits_before(self, sequence: int) -> bool:
+        """Tell whether an operation recorded before number ``sequence`` is sure to be asked for, and was not yet."""
+        while self._next_awaited < len(self._loaded):
+            record = self._loaded[self._next_awaited]
+            if record.sequence >= sequence:
+                return False
+            if record.key not in self._claimed and self._is_sure_to_come(record):
+                return True
+            self._next_awaited += 1
+        return False
+
+    def await_none_before(self, sequence: int) -> None:
+        """Await nothing any more that was recorded before number ``sequence``."""
+        while self._next_awaited < len(self._loaded) and self._loaded[self._next_awaited].sequence < sequence:
+            self._next_awaited += 1
+
+    def _is_sure_to_come(self, record: StepRecord) -> bool:
+        """Not what has no place of its own, is void, or is inside a step whose body is not executed again."""
+        if not record.position:
+            return False
+        around = (self._records.get(StepKey(path)) for path in enclosing_paths(record.key))
+        return all(step is None or step.outcome is StepOutcome.RETRYING for step in around)
+
+
+def _is_void(record: StepRecord) -> bool:
+    return not record.position and not record.key.startswith(EXPLICIT_PREFIX)
+
+
+def _difference(record: StepRecord, place: Place, kind: str, name: str, input_digest: bytes | None) -> str | None:
+    if record.kind != kind or record.name != name:
+        return "it is of another kind or name now"
+    if input_digest is not None and record.input_digest is not None and record.input_digest != input_digest:
+        return "its arguments differ"
+    if record.position and record.position != place.position:
+        return f"it was number {record.position} in its branch, and is number {place.position} now"
+    return None
 
 
 def _mismatch(record: StepRecord, key: str, kind: str, call: str, why: str) -> HistoryMismatch:

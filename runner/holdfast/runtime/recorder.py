@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from typing import NamedTuple
 
+from holdfast.domain.errors import AttemptFenced
 from holdfast.protocol.messages import Flags, StepRecord
 
 _BATCH_RECORDS = 500
@@ -88,6 +89,7 @@ class Recorder:
         """Stop the sender; what is not durable by now is given up."""
         self._sender.cancel()
         await asyncio.gather(self._sender, return_exceptions=True)
+        self._give_up(self._broken or AttemptFenced("the attempt is over"))
 
     def _nudge(self) -> None:
         if self._wake is not None and not self._wake.done():
@@ -130,6 +132,10 @@ class Recorder:
         return batch
 
     def _fail(self, error: BaseException) -> None:
+        self._give_up(error)
+        self._on_broken(error)
+
+    def _give_up(self, error: BaseException) -> None:
         self._broken = error
         entries = [*self._under_way, *self._waiting]
         self._under_way, self._waiting = [], []
@@ -137,4 +143,3 @@ class Recorder:
             if entry.durable is not None and not entry.durable.done():
                 entry.durable.set_exception(error)
                 entry.durable.exception()  # marks it as seen: its owner may have been canceled
-        self._on_broken(error)

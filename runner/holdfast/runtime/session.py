@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -29,18 +31,26 @@ from holdfast.runtime.blocking import BlockingSteps
 from holdfast.runtime.departure import Departure
 from holdfast.runtime.failures import FailedSteps
 from holdfast.runtime.faults import NO_FAULTS, FaultPoint, Faults
-from holdfast.runtime.history import History
+from holdfast.runtime.history import CANCEL_MARK, History
 from holdfast.runtime.lifeline import Lifeline
 from holdfast.runtime.patience import Patience
 from holdfast.runtime.recorder import Recorder
+from holdfast.runtime.reopening import records_to_reopen
 from holdfast.runtime.sleeping import Sleeps, Timers
 from holdfast.runtime.step_call import STEP_KIND, StepCall
 from holdfast.sdk.codec import Codec, check_size
 from holdfast.sdk.digest import describe_arguments, digest_arguments
 from holdfast.sdk.failure import Failure, recordable, restore
-from holdfast.sdk.journal import Strand
+from holdfast.sdk.journal import Strand, strand_variable
 from holdfast.sdk.run_info import RunInfo
 from holdfast.sdk.step import Step
+
+_strand = strand_variable()
+
+_log = logging.getLogger("holdfast")
+
+_DOOMED_LOOK_SECONDS = 0.5
+"""How often a call that waits to be canceled looks whether anybody is left to do it."""
 
 _LEFTOVER_GRACE_SECONDS = 1.0
 """For asyncio tasks that outlive the author's function: it did not wait for them either."""
@@ -90,7 +100,8 @@ class Session:
         self._settings = settings
         self._opened_at = time.monotonic()
         self._database_now = opened.database_now
-        self._sequences = count(self.history.last_sequence + 1)
+        self._last_sequence = self.history.last_sequence
+        self._sequences = count(self._last_sequence + 1)
         self._steps_left = STEPS_PER_RUN_LIMIT - len(self.history)
         self._live_branches: set[Strand] = set()
         self._last_note: asyncio.Future[None] | None = None
@@ -141,6 +152,13 @@ class Session:
     def branch_ended(self, strand: Strand) -> None:
         """An asyncio task that was a branch has ended."""
         self._live_branches.discard(strand)
+        owner = strand.owner
+        # not by `exception()`: that would tell asyncio that someone has seen it
+        error = getattr(owner, "_exception", None)
+        if owner is not None and isinstance(error, ControlFlow):
+            owner.exception()  # no failure that someone forgot to look at
+        elif error is not None:
+            self.failures.remember_branch(error, self._last_sequence)
         self.departure.ended(strand.branch.path)
 
     def timer_set(self, timer: asyncio.TimerHandle) -> None:
@@ -206,7 +224,8 @@ class Session:
                 "Do more per step, or start several runs"
             )
         self._steps_left -= 1
-        return next(self._sequences)
+        self._last_sequence = next(self._sequences)
+        return self._last_sequence
 
     def recorded_result(self, step: Step[..., Any], recorded: StepRecord, text: str | None) -> Any:
         """Return the recorded result of a step, or raise its recorded failure.
@@ -230,13 +249,23 @@ class Session:
             self.history.add(record)
             return [record], None, raised
         records = []
-        for key in self.failures.behind(error):
-            inner = self.history.record_of(key)
-            if inner is not None and key != call.place.key:
-                records.append(_reopened(inner, self.next_sequence()))
-            self.history.reopen(key)
+        for inner in records_to_reopen(self.history, self.failures, error, inside=call.place.key):
+            records.append(_reopened(inner, self.next_sequence()))
+            self.history.reopen(inner.key)
         self.history.reopen_body(call.place.key)
         return [*records, call.retrying(error, self.next_sequence())], wait_seconds, error
+
+    def note_canceled(self, mark: StepRecord, canceled: asyncio.CancelledError) -> None:
+        """Have it recorded, before the next step's body begins, that the caller of a step or sleep was canceled."""
+        self.failures.remember(canceled, mark.key)
+        self.history.add(mark)
+        self._note(mark)
+
+    def keys_to_reopen(self, error: BaseException) -> tuple[StepKey, ...]:
+        """Return what the next attempt executes again, because of how the task ended."""
+        if isinstance(error, ControlFlow):
+            return ()
+        return tuple(record.key for record in records_to_reopen(self.history, self.failures, error))
 
     def reach(self, point: FaultPoint, key: StepKey) -> None:
         """Tell the faults where the attempt is. One that raises ends it: what runs later cannot act for it any more."""
@@ -264,7 +293,8 @@ class Session:
     async def close(self) -> None:
         """The attempt is over: what the task left running is canceled, and cannot record any more."""
         self.departure.stop(AttemptFenced("the attempt is over"))
-        leftover = [strand.owner for strand in self._live_branches if strand.owner is not None]
+        owners = [self.task, *(strand.owner for strand in self._live_branches)]
+        leftover = [task for task in owners if task is not None and not task.done()]
         for task in leftover:
             task.cancel()
         if leftover:
@@ -277,10 +307,12 @@ class Session:
         self, place: Place, kind: str, name: str, digest: bytes | None, describe: Callable[[], str]
     ) -> StepRecord | None:
         try:
-            return self.history.claim(place, kind, name, digest, describe)
+            recorded = self.history.claim(place, kind, name, digest, describe)
         except HistoryMismatch as mismatch:
             self.departure.stop(mismatch)
             raise
+        self._awaited.claimed()
+        return recorded
 
     def _decode(self, codec: Codec[Any], record: StepRecord, text: str | None) -> Any:
         try:
@@ -297,9 +329,41 @@ class Session:
         """Wait until canceled."""
         await self.loop.create_future()
 
+    async def until_canceled(self, recorded: StepRecord, strand: Strand) -> None:
+        """Wait as a caller that was canceled: it will be now, too.
+
+        Return if nobody is left who could do that: what led to it was no step then, and went another way this time.
+        """
+        mark = self.history.record_of(StepKey(recorded.key + CANCEL_MARK)) or recorded
+        chances = 2
+        try:
+            with self.departure.doomed(strand.branch.path):
+                while chances:
+                    await self.unnoted_sleep(_DOOMED_LOOK_SECONDS)
+                    chances = chances - 1 if self.departure.nobody_can_cancel() else 2
+        except asyncio.CancelledError as canceled:
+            self.failures.remember(canceled, mark.key)
+            raise
+        _log.warning("holdfast: %s was canceled in an earlier attempt, and nobody cancels it now", recorded.key)
+        self.history.reopen(mark.key)
+
+    async def unnoted_sleep(self, seconds: float) -> None:
+        """Sleep by a timer that is ours, not one of the author's code."""
+        over: asyncio.Future[None] = self.loop.create_future()
+        timer = Context().run(self.loop.call_later, seconds, lambda: None if over.done() else over.set_result(None))
+        try:
+            await over
+        finally:
+            timer.cancel()
+
     async def fetch(self, key: StepKey) -> str | None:
         """Return a value that did not come with the opening."""
-        return (await self._patience.persist(lambda: self._client.fetch([key]))).get(key)
+        # what the driver does for it, such as opening a connection, must not take numbers of the author's branch
+        token = _strand.set(None)
+        try:
+            return (await self._patience.persist(lambda: self._client.fetch([key]))).get(key)
+        finally:
+            _strand.reset(token)
 
     async def _send(self, records: Any) -> Flags:
         return await self._patience.persist(lambda: self._client.record(records))

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from contextvars import Context
 from datetime import datetime
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from holdfast.protocol.messages import StepRecord
 from holdfast.runtime.step_call import cancel_mark_of
 from holdfast.sdk.codec import codec_for
 from holdfast.sdk.journal import Strand
@@ -62,17 +60,17 @@ class Sleeps:
         due, record = session.take_note(strand, SLEEP_KIND, name, find_due, _DATETIME)
         if session.history.was_canceled(record):
             # its caller lost patience then, and will again
-            await session.forever()
+            await session.until_canceled(record, strand)
         try:
             while (remaining := self._remaining_seconds(due)) > 0:
                 if remaining <= self._park_threshold_seconds:
                     await asyncio.sleep(remaining)
                 else:
                     with session.departure.waiting(strand.branch.path, due):
-                        await self._unnoted_sleep(min(remaining, self._timers.next_in_seconds()))
-        except asyncio.CancelledError:
+                        await session.unnoted_sleep(min(remaining, self._timers.next_in_seconds()))
+        except asyncio.CancelledError as canceled:
             session.departure.check()
-            self._mark_canceled(record)
+            session.note_canceled(cancel_mark_of(record.key, record.name, session.next_sequence()), canceled)
             raise
 
     def sleep_blocking(self, strand: Strand, name: str, find_due: Callable[[], datetime]) -> None:
@@ -89,16 +87,3 @@ class Sleeps:
 
     def _remaining_seconds(self, due: datetime) -> float:
         return (due - self._session.database_now()).total_seconds()
-
-    def _mark_canceled(self, record: StepRecord) -> None:
-        self._session.recorder.put(cancel_mark_of(record.key, record.name, self._session.next_sequence()))
-
-    async def _unnoted_sleep(self, seconds: float) -> None:
-        """Sleep by a timer that is ours, not one of the author's code."""
-        loop = self._session.loop
-        over: asyncio.Future[None] = loop.create_future()
-        timer = Context().run(loop.call_later, seconds, lambda: None if over.done() else over.set_result(None))
-        try:
-            await over
-        finally:
-            timer.cancel()

@@ -12,7 +12,7 @@ from holdfast.domain.errors import CrashNotReachedError
 from holdfast.domain.states import State
 from holdfast.protocol.shared import SharedConnections
 from holdfast.runtime.attempt import Attempt
-from holdfast.runtime.branches import branching_threads
+from holdfast.runtime.branches import branching_threads, ordered_completions
 from holdfast.runtime.faults import FaultPoint
 from holdfast.runtime.session import SessionSettings
 from holdfast.sdk.failure import Failure, restore
@@ -69,6 +69,7 @@ class TaskEnvironment:
             self._connections = SharedConnections(as_runner(dsn), _CONNECTIONS)
             stack.push_async_callback(self._connections.close)
             stack.enter_context(branching_threads())
+            stack.enter_context(ordered_completions())
             self._driver = Driver(self._store, self.clock, as_runner(dsn))
             self._stack = stack.pop_all()
         return self
@@ -108,6 +109,11 @@ class TaskEnvironment:
         run_id = run.run_id if run is not None else self._last_run
         return tuple(RecordedStep(**row) for row in await self._store.rows("read_test_steps", run_id))
 
+    async def succeeded_steps(self, run_id: UUID) -> tuple[str, ...]:
+        """Keys of the steps that a run has finished."""
+        rows = await self._store.rows("read_test_steps", run_id)
+        return tuple(row["key"] for row in rows if row["outcome"] == "Succeeded")
+
     async def trigger(self, task: Task[..., Any], input: dict[str, Any]) -> UUID:
         """Accept a run, without running it yet."""
         await self._store.value("widen_queue", NAMESPACE, task.queue)
@@ -123,7 +129,7 @@ class TaskEnvironment:
         Raises:
             CrashNotReachedError: the run ended without reaching a point of ``plan``.
         """
-        result = await self.drive_with(task, run_id, lambda environment: self._attempt(environment, task, plan))
+        result = await self.drive_with(task, run_id, lambda environment: self.attempt(environment, task, plan))
         if plan.waiting:
             raise CrashNotReachedError(
                 f"the run ended as {result.state} without reaching: {', '.join(map(str, plan.waiting))}. "
@@ -145,11 +151,8 @@ class TaskEnvironment:
             run_id=run_id,
         )
 
-    def _take_plan(self) -> CrashPlan:
-        planned, self._planned = self._planned, []
-        return CrashPlan(planned)
-
-    async def _attempt(self, environment: AttemptEnvironment, task: Task[..., Any], plan: CrashPlan) -> str:
+    async def attempt(self, environment: AttemptEnvironment, task: Task[..., Any], plan: CrashPlan) -> str:
+        """Make one attempt in this event loop, to its end or its death, and say in one sentence what came of it."""
         database = MortalDatabase(self._connections)
         attempt = Attempt(
             environment,
@@ -164,6 +167,10 @@ class TaskEnvironment:
         except ProcessDied as died:
             return str(died)
         return f"the process ended with {code!r} and told nothing"
+
+    def _take_plan(self) -> CrashPlan:
+        planned, self._planned = self._planned, []
+        return CrashPlan(planned)
 
 
 @dataclass(slots=True)

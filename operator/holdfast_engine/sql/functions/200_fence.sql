@@ -49,3 +49,13 @@ begin
     end if;
 end
 $$;
+
+-- What is recorded inside the body of a step binds nobody any more: the body is executed again. Its keys continue the
+-- step's with '/' or '.', which sort together and directly before '0'.
+create or replace function holdfast.unbind_body(p_run_id uuid, p_key text) returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+    update holdfast.steps set position = 0
+    where run_id = p_run_id and key >= p_key || '.' and key < p_key || '0' and position <> 0
+$$;

@@ -1,6 +1,8 @@
 -- Record one finished step. Returns flags: 1 cancel requested, 2 suspend requested.
 -- Refused (HF001) unless this attempt is the run's current one and the session secret is its own.
 -- A recorded success never changes: sending the same record again is accepted, a different one is refused (HF004).
+-- But what was recorded on the way to a failure that is tried again binds nobody: its position is 0, though its key names
+-- a place, and what stands there now replaces it. So a step that is tried again ('Retrying') unbinds all inside its body.
 -- The shared lock is what `open` of a newer attempt waits for. The lease is renewed once a third of it is spent.
 create or replace function holdfast_v1.record(
     p_run_id uuid, p_attempt integer, p_session bytea,
@@ -33,9 +35,12 @@ begin
         sequence = excluded.sequence, position = excluded.position, attempt = excluded.attempt, tries = excluded.tries,
         recorded_at = excluded.recorded_at, elapsed_ms = excluded.elapsed_ms, kind = excluded.kind,
         outcome = excluded.outcome, name = excluded.name, input_digest = excluded.input_digest, value = excluded.value
-    where s.outcome <> 'Succeeded';
+    where s.outcome <> 'Succeeded' or (s.position = 0 and not starts_with(s.key, '='));
     if not found then
         perform holdfast.accept_only_same_record(p_run_id, p_attempt, p_key, p_sequence, p_outcome, p_value);
+    end if;
+    if p_outcome = 'Retrying' then
+        perform holdfast.unbind_body(p_run_id, p_key);
     end if;
     if r.lease_expires_at < holdfast.now() + make_interval(secs => r.lease_seconds * 2 / 3.0) then
         update holdfast.runs x set lease_expires_at = holdfast.now() + make_interval(secs => x.lease_seconds)
@@ -79,11 +84,15 @@ begin
         sequence = excluded.sequence, position = excluded.position, attempt = excluded.attempt, tries = excluded.tries,
         recorded_at = excluded.recorded_at, elapsed_ms = excluded.elapsed_ms, kind = excluded.kind,
         outcome = excluded.outcome, name = excluded.name, input_digest = excluded.input_digest, value = excluded.value
-    where s.outcome <> 'Succeeded';
+    where s.outcome <> 'Succeeded' or (s.position = 0 and not starts_with(s.key, '='));
     get diagnostics v_rows = row_count;
     if v_rows < cardinality(p_keys) then
         perform holdfast.accept_only_same_record(p_run_id, p_attempt, n.key, n.sequence, n.outcome, n.value)
         from unnest(p_keys, p_sequences, p_outcomes, p_values) as n (key, sequence, outcome, value);
+    end if;
+    if 'Retrying' = any(p_outcomes) then
+        perform holdfast.unbind_body(p_run_id, n.key)
+        from unnest(p_keys, p_outcomes) as n (key, outcome) where n.outcome = 'Retrying';
     end if;
     if r.lease_expires_at < holdfast.now() + make_interval(secs => r.lease_seconds * 2 / 3.0) then
         update holdfast.runs x set lease_expires_at = holdfast.now() + make_interval(secs => x.lease_seconds)

@@ -1,5 +1,5 @@
 -- End the attempt with its outcome: 'Succeeded' (value = result), 'Failed' (class App or NonRetryable, value = error),
--- 'Canceled', or 'Disrupted'. Failed steps named in p_reopen_keys are executed again by the next attempt.
+-- 'Canceled', or 'Disrupted'. Failed and canceled steps named in p_reopen_keys are executed again by the next attempt.
 -- When it returns, the slot is free and whoever waits has been notified. Sending it twice is allowed.
 create or replace function holdfast_v1.finish(
     p_run_id uuid, p_attempt integer, p_session bytea, p_outcome text, p_class text, p_reason text, p_message text,
@@ -40,8 +40,13 @@ begin
     elsif p_outcome = 'Disrupted' then
         return holdfast.end_attempt(p_run_id, p_attempt, 'Disruption', p_reason, p_message, p_value, p_retry_after_seconds);
     elsif p_outcome in ('Failed', 'Canceled') and p_class in ('App', 'NonRetryable') then
+        -- what was recorded after the first of them may not be asked for again: position 0 binds nobody
+        update holdfast.steps set position = 0
+        where run_id = p_run_id and key <> all(p_reopen_keys) and sequence > (
+            select min(s.sequence) from holdfast.steps s
+            where s.run_id = p_run_id and s.key = any(p_reopen_keys) and s.outcome in ('Failed', 'Canceled'));
         update holdfast.steps set outcome = 'Retrying', tries = 0
-        where run_id = p_run_id and key = any(p_reopen_keys) and outcome = 'Failed';
+        where run_id = p_run_id and key = any(p_reopen_keys) and outcome in ('Failed', 'Canceled');
         return holdfast.end_attempt(p_run_id, p_attempt, p_class, p_reason, p_message, p_value, p_retry_after_seconds);
     end if;
     perform holdfast.refuse('HF005', format('outcome %s with class %s is not one that a runner reports', p_outcome, p_class));

@@ -1,0 +1,106 @@
+"""Results come back to the author's code one at a time, in the order of their records, on every attempt.
+
+Code that looks at who finished first (``as_completed``, ``wait(FIRST_COMPLETED)``, a task group that cancels the rest)
+then takes the same way again. So two things are done here, when results are made and when they are replayed:
+
+- *One at a time.* The next result comes when the code behind the previous one has come to rest: when nothing is ready
+  in the event loop any more.
+- *In order.* A result waits for operations that were recorded before it and that the program has not asked for again
+  yet, because its code between two steps takes time. It does not wait for ever: what an earlier attempt asked for may
+  not be asked for again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from contextvars import Context
+from typing import NamedTuple
+
+from holdfast.runtime.history import History
+
+_REST_TURNS = 32
+"""A loop that never rests, because of code outside of steps, holds a result back for so many turns."""
+
+_HOLD_SECONDS = 1.0
+"""How long a result waits for what was recorded before it and is not asked for."""
+
+
+class _Waiting(NamedTuple):
+    sequence: int
+    number: int
+    turn: asyncio.Future[None]
+
+
+class ResultOrder:
+    """The queue of results of one attempt; belongs to its event loop.
+
+    Attributes:
+        is_holding: whether a result waits for an operation that the program has not asked for yet.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, history: History) -> None:
+        self._loop = loop
+        self._history = history
+        self._waiting: list[_Waiting] = []
+        self._count = 0
+        self._is_looking = False
+        self._context = Context()  # what is done here is none of the author's doing
+        self._patience: asyncio.TimerHandle | None = None
+        self.is_holding = False
+
+    async def turn(self, sequence: int) -> None:
+        """Wait until the result recorded as number ``sequence`` is next. Call ``end_turn`` when it is handed over."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._count += 1
+        heapq.heappush(self._waiting, _Waiting(sequence, self._count, future))
+        self.look()
+        try:
+            await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self.end_turn()
+            raise
+
+    def end_turn(self) -> None:
+        """The result is with its caller, or nobody wants it any more."""
+        self._is_looking = False
+        self.look()
+
+    def look(self) -> None:
+        """See whose turn it is, soon."""
+        if not self._is_looking and self._waiting:
+            self._is_looking = True
+            self._stop_holding()
+            self._loop.call_soon(self._look, 1, context=self._context)
+
+    def _look(self, turns: int) -> None:
+        if turns < _REST_TURNS and not self._is_at_rest():
+            self._loop.call_soon(self._look, turns + 1, context=self._context)
+            return
+        while self._waiting and self._waiting[0].turn.done():  # its caller was canceled
+            heapq.heappop(self._waiting)
+        if self._waiting and not self._history.awaits_before(self._waiting[0].sequence):
+            heapq.heappop(self._waiting).turn.set_result(None)
+            return
+        self._is_looking = False
+        if self._waiting:
+            self._hold(self._waiting[0].sequence)
+
+    def _is_at_rest(self) -> bool:
+        # without this list of asyncio's own loops (uvloop has none) a result waits for all the turns
+        ready = getattr(self._loop, "_ready", None)
+        return ready is not None and not ready
+
+    def _hold(self, sequence: int) -> None:
+        self.is_holding = True
+        self._patience = self._loop.call_later(_HOLD_SECONDS, self._give_up, sequence, context=self._context)
+
+    def _stop_holding(self) -> None:
+        self.is_holding = False
+        if self._patience is not None:
+            self._patience.cancel()
+
+    def _give_up(self, sequence: int) -> None:
+        self._history.await_none_before(sequence)
+        self.look()

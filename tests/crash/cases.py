@@ -1,0 +1,148 @@
+"""One case of the crash corpus: a program, where it dies, and what must hold when it has ended nevertheless."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from holdfast.contract.environment import AttemptEnvironment
+from holdfast.runtime.faults import FaultPoint
+from holdfast.sdk.task import Task
+from holdfast.testing import CrashPlan, CrashPoint, RunResult, TaskEnvironment
+from holdfast.testing.process import KILL_AT
+from tests.support.oracle import Oracle, effects, executed_after_record
+
+WATCHDOG_SECONDS = 20.0
+"""A run that has not ended by then will not."""
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A program and where its attempts die: one crash point per attempt, in order."""
+
+    task: Task[..., Any]
+    crashes: tuple[CrashPoint, ...] = ()
+    input: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.task.name} dying at {' and '.join(map(str, self.crashes)) or 'no point'}"
+
+
+class Corpus:
+    """Runs cases in one environment, and judges them."""
+
+    def __init__(self, environment: TaskEnvironment, oracle: Oracle) -> None:
+        self._environment = environment
+        self._oracle = oracle
+
+    async def uncrashed(self, task: Task[..., Any], input: dict[str, Any] | None = None) -> tuple[RunResult, CrashPlan]:
+        """The run that nobody disturbs, and the moments that it reached."""
+        plan = CrashPlan()
+        run_id = await self._environment.trigger(task, input or {})
+        async with asyncio.timeout(WATCHDOG_SECONDS):
+            result = await self._environment.drive(task, run_id, plan)
+        assert result.state == "Succeeded", f"{task.name} without a crash: {result.state}, {result.message}"
+        return result, plan
+
+    async def here(self, case: Case) -> RunResult:
+        """Run the case in this process; a crash whose point is not reached does not happen."""
+        run_id = await self._environment.trigger(case.task, case.input)
+        left = list(case.crashes)
+
+        async def launch(attempt: AttemptEnvironment) -> str:
+            await self._tell_recorded(run_id)
+            plan = _TellingPlan(left[:1], self._oracle, run_id)
+            why = await self._environment.attempt(attempt, case.task, plan)
+            if left and not plan.waiting:
+                del left[0]
+            return why
+
+        async with asyncio.timeout(WATCHDOG_SECONDS):
+            return await self._environment.drive_with(case.task, run_id, launch)
+
+    async def in_processes(self, case: Case) -> tuple[RunResult, int]:
+        """Run each attempt in a process of its own; returns how many of them were killed, too."""
+        run_id = await self._environment.trigger(case.task, case.input)
+        left = list(case.crashes)
+        killed = 0
+
+        async def launch(attempt: AttemptEnvironment) -> str:
+            nonlocal killed
+            await self._tell_recorded(run_id)
+            code = await _process(attempt, left[0] if left else None)
+            if code == -9:
+                del left[0]
+                killed += 1
+            return f"the process ended with {code}"
+
+        async with asyncio.timeout(WATCHDOG_SECONDS):
+            return await self._environment.drive_with(case.task, run_id, launch), killed
+
+    async def _tell_recorded(self, run_id: UUID) -> None:
+        for key in await self._environment.succeeded_steps(run_id):
+            self._oracle.recorded(run_id, key)
+
+    def judge(self, case: Case, result: RunResult, expected: RunResult, *, same_history: bool = True) -> None:
+        """Fail unless the run ended as the uncrashed one did, and no finished step was executed again."""
+        assert result.state == "Succeeded", f"{case}: {result.state}, {result.message}"
+        assert result.result == expected.result, f"{case}: another answer"
+        events = self._oracle.events(result.run_id)
+        assert executed_after_record(events) == [], f"{case}: finished steps were executed again"
+        if same_history:
+            assert _history(result) == _history(expected), f"{case}: another history"
+        self._judge_effects(case, result, effects(events))
+
+    def _judge_effects(self, case: Case, result: RunResult, found: Counter[str]) -> None:
+        lost = len(case.crashes)
+        for step in result.steps:
+            if step.kind == "step" and step.outcome == "Succeeded":
+                # more than one only for a crash between the effect and its record
+                assert 1 <= found[step.key] <= 1 + lost, f"{case}: {step.key} had {found[step.key]} effects"
+
+
+class _TellingPlan(CrashPlan):
+    """Tells the oracle of each record as soon as it is known to be committed."""
+
+    def __init__(self, points: Iterable[CrashPoint], oracle: Oracle, run_id: UUID) -> None:
+        super().__init__(points)
+        self._oracle = oracle
+        self._run_id = run_id
+
+    def reach(self, point: FaultPoint, key: str) -> None:
+        if point is FaultPoint.AFTER_RECORD:
+            self._oracle.recorded(self._run_id, key)
+        super().reach(point, key)
+
+
+def crash_points(plan: CrashPlan) -> list[CrashPoint]:
+    """One crash point for each moment that an uncrashed run reached."""
+    seen: Counter[tuple[FaultPoint, str]] = Counter()
+    points = []
+    for moment in plan.reached:
+        seen[moment] += 1
+        points.append(CrashPoint(*moment, seen[moment]))
+    return points
+
+
+def _history(result: RunResult) -> dict[str, tuple[object, ...]]:
+    return {step.key: (step.kind, step.name, step.outcome, step.position) for step in result.steps}
+
+
+async def _process(attempt: AttemptEnvironment, crash: CrashPoint | None) -> int:
+    variables = os.environ | attempt.to_mapping()
+    variables.pop(KILL_AT, None)
+    if crash is not None:
+        variables[KILL_AT] = str(crash)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "holdfast.testing.process", env=variables, cwd=ROOT
+    )
+    return await process.wait()
