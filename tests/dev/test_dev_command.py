@@ -80,7 +80,7 @@ async def test_it_runs_what_is_triggered_shows_it_and_leaves_nothing_running(cli
 
 async def test_an_attempt_in_flight_hands_over_and_goes_on_with_the_next_dev(cli: Cli, gate: Gate) -> None:
     (cli.folder / "closed").touch()
-    async with cli.started("dev", "tasks") as dev:
+    async with cli.started("dev", "tasks", "--grace", "1") as dev:
         await dsn_of(dev)
         triggered = await cli("trigger", "walk", "--input", '{"gate": "gate"}', "-o", "json")
         first_pid = await gate.pid()

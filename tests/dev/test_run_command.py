@@ -128,14 +128,21 @@ async def test_a_killed_attempt_is_followed_by_the_next_which_does_not_repeat_wh
     assert "ended by SIGKILL" in result.err
 
 
-async def test_two_commands_at_once_launch_only_what_is_their_own(cli: Cli) -> None:
+async def test_commands_at_once_launch_only_what_is_their_own(cli: Cli, plane: ControlPlane) -> None:
+    await plane.put_queue("held", concurrency=10, paused=True)
     others = Cli(cli.folder / "elsewhere", cli.dsn, {"COLOUR": "red"})
     others.folder.mkdir()
     others.module("tasks", TASKS)
     cli.environment["COLOUR"] = "green"
-    arguments = ("run", "tasks:report", "--input", '{"word": "x"}', "-o", "json")
+    arguments = ("run", "tasks:report", "--input", '{"word": "x"}', "--queue", "held", "-o", "json")
 
-    results = await asyncio.gather(*(each(*arguments) for each in (cli, others, cli, others)))
+    running = asyncio.gather(*(each(*arguments) for each in (cli, others, cli, others)))
+    async for _ in plane.follow_all():
+        if len(await plane.runs(state=State.QUEUED)) == 4:
+            break
+    # whichever engine comes first could have them all now
+    await plane.resume_queue("held")
+    results = await running
 
     assert [result.code for result in results] == [CliExit.OK] * 4, [result.err for result in results]
     assert [result.document["result"]["colour"] for result in results] == ["green", "red", "green", "red"]

@@ -20,6 +20,7 @@ async def serving(
     directory: Path,
     *,
     also_unnamed: bool = False,
+    shutdown_grace_seconds: int = 25,
     namespace: str = DEFAULT_NAMESPACE,
 ) -> AsyncIterator[ControlPlane]:
     """Launch the runs of ``database`` that name ``launcher``, for as long as the context lasts.
@@ -31,6 +32,7 @@ async def serving(
         launcher: the name, see `launcher_name`.
         directory: where processes are written down, and what they print.
         also_unnamed: also launch runs that name no launcher.
+        shutdown_grace_seconds: time for processes to hand over at the end.
         namespace: of the control plane.
 
     Raises:
@@ -38,7 +40,9 @@ async def serving(
         UnavailableError: the database cannot be reached.
     """
     launchers = (launcher, NO_LAUNCHER) if also_unnamed else (launcher,)
-    settings = EngineSettings(runner_dsn=database.attempt_dsn, launchers=launchers)
+    settings = EngineSettings(
+        runner_dsn=database.attempt_dsn, launchers=launchers, shutdown_grace_seconds=shutdown_grace_seconds
+    )
     engine = Engine(database.dsn, ProcessLauncher(directory, name=launcher), settings)
     async with alive_as(database.pool, launcher), engine:
         yield ControlPlane(database.pool, namespace)

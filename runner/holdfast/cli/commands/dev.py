@@ -40,6 +40,9 @@ def add_to(app: typer.Typer) -> None:
         ready_file: Annotated[
             Path | None, typer.Option(help="Written when everything is up: a JSON object with `database` and `pid`.")
         ] = None,
+        grace: Annotated[
+            int, typer.Option(metavar="SECONDS", min=0, help="Time for processes to hand over at the end.")
+        ] = 10,
     ) -> None:
         """Be the control plane until Ctrl-C: database, engine, and a process for each attempt.
 
@@ -56,7 +59,14 @@ def add_to(app: typer.Typer) -> None:
         async with (
             _only_one(state),
             session.database() as database,
-            serving(database, place, state.launcher, also_unnamed=True, namespace=session.settings.namespace) as plane,
+            serving(
+                database,
+                place,
+                state.launcher,
+                also_unnamed=True,
+                shutdown_grace_seconds=grace,
+                namespace=session.settings.namespace,
+            ) as plane,
         ):
             for task in tasks:
                 await register(plane, task, place)
@@ -66,7 +76,7 @@ def add_to(app: typer.Typer) -> None:
                 await _show_changes(session, plane)
             except asyncio.CancelledError:
                 forgive_cancel()
-                session.tell("stopping: processes get time to hand over")
+                session.tell(f"stopping: processes have {grace} s to hand over")
             finally:
                 adopting.cancel()
 
