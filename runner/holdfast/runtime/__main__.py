@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import sys
+from typing import NoReturn
 
 from holdfast.contract.environment import AttemptEnvironment
 from holdfast.contract.exit_codes import RunnerExit
@@ -15,22 +16,27 @@ from holdfast.runtime.faults import NO_FAULTS, Faults
 
 
 def main(faults: Faults = NO_FAULTS) -> None:
-    """Run the attempt, then leave without waiting for threads of the author that may never end."""
+    """Run the attempt that the environment names, and leave."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         environment = AttemptEnvironment.from_mapping(os.environ)
     except AttemptEnvironmentError as error:
         sys.stderr.write(f"holdfast: {error}\n")
         _leave(RunnerExit.USAGE)
+    asyncio.run(_run_and_leave(environment, faults))
+
+
+async def _run_and_leave(environment: AttemptEnvironment, faults: Faults) -> NoReturn:
+    """Run the attempt, then leave from inside the event loop: closing it waits for threads, which may never end."""
     try:
-        code = asyncio.run(Attempt(environment, faults=faults).run())
+        code = await Attempt(environment, faults=faults).run()
     except Exception:
         logging.getLogger("holdfast").exception("holdfast: the runner failed")
         code = RunnerExit.INTERNAL
     _leave(code)
 
 
-def _leave(code: RunnerExit) -> None:
+def _leave(code: RunnerExit) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -40,7 +40,7 @@ class AwaitedSteps:
             return await self._replay(step, recorded)
         call = StepCall(step, place, digest, tries=0 if recorded is None else recorded.tries)
         try:
-            await self._hold_if_draining(strand)
+            await self._hold_if_draining(strand.branch.path)
             with session.departure.working(place.key):
                 settled = await self._execute(call, strand, args, kwargs)
         except asyncio.CancelledError:
@@ -127,12 +127,12 @@ class AwaitedSteps:
                 raise raised
             await session.recorder.record(records[-1])
             await asyncio.sleep(wait_seconds)
-            await self._hold_if_draining(strand)
+            await self._hold_if_draining(call.place.key)
 
-    async def _hold_if_draining(self, strand: Strand) -> None:
+    async def _hold_if_draining(self, path: str) -> None:
         departure = self._session.departure
         if departure.is_draining:
-            departure.hold(strand.branch.path)
+            departure.hold(path)
             await self._session.forever()
 
 

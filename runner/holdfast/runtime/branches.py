@@ -147,9 +147,15 @@ def _in_own_branch(function: Callable[..., Any]) -> Callable[..., Any]:
     if parent is None:
         return function
     context = copy_context()
-    context.run(_variable.set, Strand(parent.journal, parent.branch.fork()))
+    strand = Strand(parent.journal, parent.branch.fork())
+    context.run(_variable.set, strand)
+    keeper = _keeper(parent)
 
     def run(*args: Any, **kwargs: Any) -> Any:
-        return context.run(function, *args, **kwargs)
+        keeper.branch_began(strand)
+        try:
+            return context.run(function, *args, **kwargs)
+        finally:
+            keeper.branch_ended(strand)
 
     return run

@@ -16,16 +16,27 @@ from holdfast.domain.errors import ControlFlow, RunParked
 
 
 class Departure:
-    """One per attempt. ``cancel_task`` interrupts the author's code; ``may_park`` says that no timer of it is running.
+    """One per attempt.
+
+    Args:
+        cancel_task: interrupts the author's code.
+        may_park: says that no timer of the author's code is running.
+        at_rest: calls back once the author's code waits in all its asyncio tasks; callable from any thread.
 
     Attributes:
         reason: why the attempt stops; None while it goes on.
         wake_at: for a timer park: when the earliest wait ends (database time).
     """
 
-    def __init__(self, cancel_task: Callable[[], None], may_park: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        cancel_task: Callable[[], None],
+        may_park: Callable[[], bool],
+        at_rest: Callable[[Callable[[], None]], None],
+    ) -> None:
         self._cancel_task = cancel_task
         self._may_park = may_park
+        self._at_rest = at_rest
         self._draining: ControlFlow | None = None
         self._live: set[str] = set()
         self._active: set[str] = set()
@@ -123,7 +134,12 @@ class Departure:
             return
         if self._draining is not None and all(_is_above(key, self._held) for key in self._active):
             self.stop(self._draining)
-        elif self._waits and self._all_wait() and self._may_park():
+        elif self._waits and self._all_wait():
+            # a branch may be above one that waits and between two steps of its own
+            self._at_rest(self._park_if_all_wait)
+
+    def _park_if_all_wait(self) -> None:
+        if self.reason is None and self._waits and self._all_wait() and self._may_park():
             self.wake_at = min(due for _, due in self._waits.values())
             self.stop(RunParked(f"waits until {self.wake_at.isoformat()}"))
 

@@ -18,9 +18,7 @@ from contextvars import Context
 from typing import NamedTuple
 
 from holdfast.runtime.history import History
-
-_REST_TURNS = 32
-"""A loop that never rests, because of code outside of steps, holds a result back for so many turns."""
+from holdfast.runtime.rest import Rest
 
 _HOLD_SECONDS = 1.0
 """How long a result waits for what was recorded before it and is not asked for."""
@@ -45,7 +43,7 @@ class ResultOrder:
         self._waiting: list[_Waiting] = []
         self._count = 0
         self._is_looking = False
-        self._context = Context()  # what is done here is none of the author's doing
+        self._rest = Rest(loop)
         self._patience: asyncio.TimerHandle | None = None
         self.is_holding = False
 
@@ -72,12 +70,9 @@ class ResultOrder:
         if not self._is_looking and self._waiting:
             self._is_looking = True
             self._stop_holding()
-            self._loop.call_soon(self._look, 1, context=self._context)
+            self._rest.then(self._give_turn)
 
-    def _look(self, turns: int) -> None:
-        if turns < _REST_TURNS and not self._is_at_rest():
-            self._loop.call_soon(self._look, turns + 1, context=self._context)
-            return
+    def _give_turn(self) -> None:
         while self._waiting and self._waiting[0].turn.done():  # its caller was canceled
             heapq.heappop(self._waiting)
         if self._waiting and not self._history.awaits_before(self._waiting[0].sequence):
@@ -87,14 +82,9 @@ class ResultOrder:
         if self._waiting:
             self._hold(self._waiting[0].sequence)
 
-    def _is_at_rest(self) -> bool:
-        # without this list of asyncio's own loops (uvloop has none) a result waits for all the turns
-        ready = getattr(self._loop, "_ready", None)
-        return ready is not None and not ready
-
     def _hold(self, sequence: int) -> None:
         self.is_holding = True
-        self._patience = self._loop.call_later(_HOLD_SECONDS, self._give_up, sequence, context=self._context)
+        self._patience = self._loop.call_later(_HOLD_SECONDS, self._give_up, sequence, context=Context())
 
     def _stop_holding(self) -> None:
         self.is_holding = False

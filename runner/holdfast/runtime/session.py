@@ -36,6 +36,7 @@ from holdfast.runtime.lifeline import Lifeline
 from holdfast.runtime.patience import Patience
 from holdfast.runtime.recorder import Recorder
 from holdfast.runtime.reopening import records_to_reopen
+from holdfast.runtime.rest import Rest
 from holdfast.runtime.sleeping import Sleeps, Timers
 from holdfast.runtime.step_call import STEP_KIND, StepCall
 from holdfast.sdk.codec import Codec, check_size
@@ -91,7 +92,7 @@ class Session:
         self.lifeline = lifeline
         self.loop = asyncio.get_running_loop()
         self._timers = Timers(self.loop)
-        self.departure = Departure(self._cancel_task, self._timers.are_none)
+        self.departure = Departure(self._cancel_task, self._timers.are_none, Rest(self.loop).then_from_any_thread)
         self._faults = faults
         self.last_contact = time.monotonic()
         self.wait_kind = WaitKind.TIMER
@@ -293,7 +294,7 @@ class Session:
     async def close(self) -> None:
         """The attempt is over: what the task left running is canceled, and cannot record any more."""
         self.departure.stop(AttemptFenced("the attempt is over"))
-        owners = [self.task, *(strand.owner for strand in self._live_branches)]
+        owners = [self.task, *(strand.owner for strand in list(self._live_branches))]
         leftover = [task for task in owners if task is not None and not task.done()]
         for task in leftover:
             task.cancel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from holdfast.contract.limits import RESULT_LIMIT_BYTES
@@ -32,7 +32,7 @@ class StepCall:
     place: Place
     input_digest: bytes
     tries: int = 0
-    started: float = field(default_factory=time.monotonic)
+    started: float = 0.0
 
     def begin_try(self) -> None:
         """Count the try that begins now."""
