@@ -15,6 +15,7 @@ from typing import Any
 from holdfast.contract.limits import RESULT_LIMIT_BYTES, STEPS_PER_RUN_LIMIT
 from holdfast.domain.errors import (
     AttemptFenced,
+    BranchError,
     ControlFlow,
     EncodingError,
     HistoryMismatch,
@@ -123,6 +124,7 @@ class Session:
         self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """See ``Journal.run_step``."""
+        self._refuse_other_loop()
         return await self._awaited.run_step(step, strand, args, kwargs)
 
     def run_step_blocking(
@@ -137,6 +139,7 @@ class Session:
 
     async def sleep(self, strand: Strand, name: str, find_due: Callable[[], datetime]) -> None:
         """See ``Journal.sleep``."""
+        self._refuse_other_loop()
         await self._sleeps.sleep(strand, name, find_due)
 
     def sleep_blocking(self, strand: Strand, name: str, find_due: Callable[[], datetime]) -> None:
@@ -303,6 +306,13 @@ class Session:
         await self.recorder.close()
 
     # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _refuse_other_loop(self) -> None:
+        if asyncio.get_running_loop() is not self.loop:
+            raise BranchError(
+                "a step was awaited in another event loop than the run's, where tasks have no numbers. Make the task "
+                "`async def`, or the step `def`"
+            )
 
     def _claim(
         self, place: Place, kind: str, name: str, digest: bytes | None, describe: Callable[[], str]
