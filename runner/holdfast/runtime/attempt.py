@@ -18,7 +18,6 @@ from holdfast.contract.exit_codes import RunnerExit
 from holdfast.domain.errors import (
     AttemptDisrupted,
     AttemptFenced,
-    ControlFlow,
     DatabaseUnreachable,
     HistoryMismatch,
     RunCanceled,
@@ -162,7 +161,7 @@ class Attempt:
             else:
                 task = self._load(opened.entrypoint or self._environment.entrypoint or "")
                 text = await call_task(task, opened.input, session, self._environment.shutdown_grace_seconds)
-        except (Exception, ControlFlow, asyncio.CancelledError, SystemExit, BaseExceptionGroup) as error:
+        except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and _is_being_canceled():
                 raise
             return session.departure.ending or error, None
@@ -192,18 +191,20 @@ class Attempt:
         self._faults.reach(FaultPoint.BEFORE_FINISH, "")
         state = await self._patience.persist(lambda: self._client.finish(ending))
         self._faults.reach(FaultPoint.AFTER_FINISH, "")
+        if state == "Canceled":
+            return RunnerExit.CANCELED
         if isinstance(error, AttemptDisrupted):
             return RunnerExit.DISRUPTED
-        return {"Succeeded": RunnerExit.SUCCEEDED, "Canceled": RunnerExit.CANCELED}.get(state, RunnerExit.FAILED)
+        return RunnerExit.SUCCEEDED if error is None else RunnerExit.FAILED
 
     async def _park(self, session: Session) -> RunnerExit:
         wake_after_seconds = 0.0
         if session.wait_kind is WaitKind.TIMER and session.departure.wake_at is not None:
             wake_after_seconds = max(0.0, (session.departure.wake_at - session.database_now()).total_seconds())
         self._faults.reach(FaultPoint.BEFORE_PARK, "")
-        await self._patience.persist(lambda: self._client.park(session.wait_kind, wake_after_seconds))
+        state = await self._patience.persist(lambda: self._client.park(session.wait_kind, wake_after_seconds))
         self._faults.reach(FaultPoint.AFTER_PARK, "")
-        return RunnerExit.PARKED
+        return RunnerExit.CANCELED if state == "Canceled" else RunnerExit.PARKED
 
 
 def _is_being_canceled() -> bool:
