@@ -32,6 +32,9 @@ class AwaitedSteps:
     ) -> Any:
         """Return the recorded result, or run the body and have it recorded."""
         session = self._session
+        if session.departure.reason is not None:
+            # whoever swallows what is raised below and calls again must not keep the event loop from ending the attempt
+            await asyncio.sleep(0)
         place, digest, recorded = session.claim_step(step, strand, args, kwargs)
         if recorded is not None and session.history.was_canceled(recorded):
             await self._until_canceled(recorded, strand)
