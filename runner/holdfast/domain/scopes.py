@@ -14,8 +14,7 @@ branch everything is sequential, so "the n-th step called `fetch` in this branch
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NewType
+from typing import NamedTuple, NewType
 
 StepKey = NewType("StepKey", str)
 
@@ -23,8 +22,7 @@ ROOT = "0"
 EXPLICIT_PREFIX = "="
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """One step's place in the program.
 
     Attributes:

@@ -42,12 +42,17 @@ class AwaitedSteps:
         if recorded is not None and recorded.outcome is not StepOutcome.RETRYING:
             return await self._replay(step, recorded)
         call = StepCall(step, place, digest, tries=0 if recorded is None else recorded.tries)
+        departure = session.departure
         try:
-            await self._hold_if_draining(strand.branch.path)
-            with session.departure.working(place.key):
+            if departure.is_draining:
+                await self._hold(strand.branch.path)
+            departure.step_began(place.key)
+            try:
                 settled = await self._execute(call, strand, args, kwargs)
+            finally:
+                departure.step_ended(place.key)
         except asyncio.CancelledError:
-            session.departure.check()
+            departure.check()
             raise
         session.step_recorded()
         return settled
@@ -117,7 +122,8 @@ class AwaitedSteps:
             call.begin_try()
             session.reach(FaultPoint.BEFORE_BODY, call.place.key)
             try:
-                value = await _within(call.step, call.step.function(*args, **kwargs))
+                body = call.step.function(*args, **kwargs)
+                value = await (body if call.step.timeout_seconds is None else _within(call.step, body))
                 return call.success(value, session.next_sequence())
             except (Exception, asyncio.CancelledError) as error:
                 records, wait_seconds, raised = session.failure_records(call, _failure_of(call.step, error))
@@ -130,13 +136,12 @@ class AwaitedSteps:
                 raise raised
             await session.recorder.record(records[-1])
             await asyncio.sleep(wait_seconds)
-            await self._hold_if_draining(call.place.key)
+            if session.departure.is_draining:
+                await self._hold(call.place.key)
 
-    async def _hold_if_draining(self, path: str) -> None:
-        departure = self._session.departure
-        if departure.is_draining:
-            departure.hold(path)
-            await self._session.forever()
+    async def _hold(self, path: str) -> None:
+        self._session.departure.hold(path)
+        await self._session.forever()
 
 
 def _failure_of(step: Step[..., Any], error: Exception | asyncio.CancelledError) -> Exception:
@@ -152,8 +157,6 @@ def _failure_of(step: Step[..., Any], error: Exception | asyncio.CancelledError)
 
 
 async def _within(step: Step[..., Any], body: Any) -> Any:
-    if step.timeout_seconds is None:
-        return await body
     try:
         async with asyncio.timeout(step.timeout_seconds) as limit:
             return await body

@@ -44,12 +44,15 @@ class BlockingSteps:
             return self._replay(step, recorded)
         call = StepCall(step, place, digest, tries=0 if recorded is None else recorded.tries)
         self._leave_if_draining(strand)
-        with session.departure.working(place.key):
+        session.departure.step_began(place.key)
+        try:
             record, settled = self._try_until_done(call, strand, args, kwargs)
             session.reach(FaultPoint.AFTER_BODY, place.key)
             self._record([record])
             session.history.add(record)
             session.reach(FaultPoint.AFTER_RECORD, place.key)
+        finally:
+            session.departure.step_ended(place.key)
         session.step_recorded()
         return settled
 

@@ -85,15 +85,14 @@ class Departure:
         self._live.discard(path)
         self.reconsider()
 
-    @contextmanager
-    def working(self, key: str) -> Iterator[None]:
+    def step_began(self, key: str) -> None:
         """The step ``key`` runs and is being recorded."""
         self._active.add(key)
-        try:
-            yield
-        finally:
-            self._active.discard(key)
-            self.reconsider()
+
+    def step_ended(self, key: str) -> None:
+        """The step ``key`` is recorded, or was given up."""
+        self._active.discard(key)
+        self.reconsider()
 
     def hold(self, branch: str) -> ControlFlow:
         """A strand wants to begin a step while draining: note that it is held, and return why."""

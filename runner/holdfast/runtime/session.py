@@ -288,6 +288,8 @@ class Session:
     def note_flags(self, flags: Flags) -> None:
         """React to what is pending."""
         self.last_contact = time.monotonic()
+        if not flags:
+            return
         if Flags.CANCEL in flags:
             self.departure.stop(RunCanceled("the run was canceled on request"))
         elif Flags.SUSPEND in flags:
