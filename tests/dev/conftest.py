@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import asyncpg
 import pytest
@@ -27,6 +28,13 @@ def cli(tmp_path: Path, database: Database) -> Cli:
 
 
 @pytest.fixture
-def embedded_cli(tmp_path: Path) -> Cli:
+def server_folder() -> Iterator[Path]:
+    """A folder that an embedded server can reach; pytest's own are closed again whenever another session begins."""
+    with TemporaryDirectory(prefix="holdfast-test-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def embedded_cli(server_folder: Path) -> Cli:
     """Commands in a folder of their own, with the embedded server of that folder."""
-    return Cli(tmp_path)
+    return Cli(server_folder)

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 from asyncio.subprocess import Process
-from pathlib import Path
 
 import asyncpg
 import pytest
@@ -47,8 +46,8 @@ def cli(embedded_cli: Cli) -> Cli:
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Gate:
-    return Gate(tmp_path / "gate")
+def gate(cli: Cli) -> Gate:
+    return Gate(cli.folder / "gate")
 
 
 async def dsn_of(dev: Process) -> str:

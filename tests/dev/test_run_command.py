@@ -192,6 +192,8 @@ async def test_a_run_that_someone_cancels_has_its_own_exit_code(cli: Cli, gate: 
 
 @pytest.mark.parametrize("where", ["given", "embedded"])
 async def test_an_attempt_has_the_rights_of_the_protocol_and_no_more(cli: Cli, embedded_cli: Cli, where: str) -> None:
+    embedded_cli.module("tasks", TASKS)
+
     result = await (cli if where == "given" else embedded_cli)("run", "tasks:look_around", "-o", "json")
 
     user, *others = result.document["result"].values()

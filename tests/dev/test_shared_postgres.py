@@ -46,8 +46,8 @@ async def postmaster(dsn: str) -> int:
     return await patiently(ask)
 
 
-async def test_who_comes_later_keeps_the_server_up_when_the_keeper_is_killed(tmp_path: Path) -> None:
-    state = StateDirectory.at(tmp_path / "state")
+async def test_who_comes_later_keeps_the_server_up_when_the_keeper_is_killed(server_folder: Path) -> None:
+    state = StateDirectory.at(server_folder / "state")
     keeper = await asyncio.create_subprocess_exec(
         sys.executable, "-c", KEEPER, str(state.path), stdout=asyncio.subprocess.PIPE
     )
@@ -66,8 +66,8 @@ async def test_who_comes_later_keeps_the_server_up_when_the_keeper_is_killed(tmp
         assert await postmaster(server.dsn) != first
 
 
-async def test_a_killed_server_is_started_again(tmp_path: Path) -> None:
-    async with SharedPostgres(StateDirectory.at(tmp_path / "state")) as server:
+async def test_a_killed_server_is_started_again(server_folder: Path) -> None:
+    async with SharedPostgres(StateDirectory.at(server_folder / "state")) as server:
         first = await postmaster(server.dsn)
         watch = await asyncpg.connect(server.dsn)
         lost = asyncio.Event()
@@ -79,9 +79,9 @@ async def test_a_killed_server_is_started_again(tmp_path: Path) -> None:
         assert await postmaster(server.dsn) != first
 
 
-async def test_a_directory_that_cannot_be_made_is_told_with_the_ways_out(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
+async def test_a_directory_that_cannot_be_made_is_told_with_the_ways_out(server_folder: Path) -> None:
+    (server_folder / "file").touch()
 
     with pytest.raises(EmbeddedPostgresError, match=r"cannot be made.*--state-directory.*--database"):
-        async with SharedPostgres(StateDirectory.at(tmp_path / "file" / "state")):
+        async with SharedPostgres(StateDirectory.at(server_folder / "file" / "state")):
             pass
