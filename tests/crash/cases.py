@@ -34,7 +34,8 @@ class Case:
     input: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"{self.task.name} dying at {' and '.join(map(str, self.crashes)) or 'no point'}"
+        crashes = " and ".join(map(str, self.crashes)) or "no point"
+        return f"{self.task.name}({self.input or ''}) dying at {crashes}"
 
 
 class Corpus:

@@ -9,7 +9,6 @@ from holdfast.domain.errors import StepFailedError, StepTimeoutError
 from holdfast.domain.scopes import body_of
 from holdfast.protocol.messages import StepOutcome, StepRecord
 from holdfast.runtime.faults import FaultPoint
-from holdfast.runtime.result_order import ResultOrder
 from holdfast.runtime.step_call import StepCall
 from holdfast.sdk.journal import Strand, strand_variable
 from holdfast.sdk.step import Step
@@ -25,7 +24,6 @@ class AwaitedSteps:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._order = ResultOrder(session.loop, session.history)
 
     async def run_step(
         self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -57,16 +55,11 @@ class AwaitedSteps:
         session.step_recorded()
         return settled
 
-    def claimed(self) -> None:
-        """An operation was asked for: a result may have waited for that. Callable from any thread."""
-        if self._order.is_holding:
-            self._session.loop.call_soon_threadsafe(self._order.look)
-
     async def _replay(self, step: Step[..., Any], recorded: StepRecord) -> Any:
         session = self._session
         in_turn = session.has_several_branches
         if in_turn:
-            await self._order.turn(recorded.sequence)
+            await self._session.order.turn(recorded.sequence)
         try:
             text = recorded.value
             if text is None:
@@ -74,7 +67,7 @@ class AwaitedSteps:
             return session.recorded_result(step, recorded, text)
         finally:
             if in_turn:
-                self._order.end_turn()
+                self._session.order.end_turn()
 
     async def _until_canceled(self, recorded: StepRecord, strand: Strand) -> None:
         session = self._session
@@ -110,8 +103,8 @@ class AwaitedSteps:
         session = self._session
         await session.recorder.record(record)
         if session.has_several_branches:
-            await self._order.turn(record.sequence)
-            self._order.end_turn()
+            await self._session.order.turn(record.sequence)
+            self._session.order.end_turn()
 
     async def _try_until_done(
         self, call: StepCall, strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]

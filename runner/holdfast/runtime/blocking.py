@@ -8,6 +8,7 @@ it is the lifeline's: the loop itself is blocked by the call.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
@@ -49,6 +50,7 @@ class BlockingSteps:
             record, settled = self._try_until_done(call, strand, args, kwargs)
             session.reach(FaultPoint.AFTER_BODY, place.key)
             self._record([record])
+            self._take_turn(record)
             session.history.add(record)
             session.reach(FaultPoint.AFTER_RECORD, place.key)
         finally:
@@ -90,6 +92,7 @@ class BlockingSteps:
                 _strand.reset(token)
             self._record(records)
             if wait_seconds is None:
+                self._take_turn(records[-1])
                 raise raised
             session.departure.stopped.wait(wait_seconds)
             self._leave_if_draining(strand)
@@ -97,7 +100,14 @@ class BlockingSteps:
     def _replay(self, step: Step[..., Any], recorded: StepRecord) -> Any:
         session = self._session
         text = recorded.value if recorded.value is not None else self.fetch(recorded.key)
+        self._take_turn(recorded)
         return session.recorded_result(step, recorded, text)
+
+    def _take_turn(self, record: StepRecord) -> None:
+        """In a thread beside others: return when the result is the next to come back."""
+        session = self._session
+        if session.has_several_branches and not self._on_loop_thread():
+            self._on_loop(session.order.turn_of_thread(record.sequence, threading.get_ident()))
 
     def _leave_if_draining(self, strand: Strand) -> None:
         departure = self._session.departure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import Context, copy_context
@@ -115,9 +115,11 @@ def branching_threads() -> Iterator[None]:
         thread_start(thread)
 
     def submit(pool: ThreadPoolExecutor, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        if _variable.get() is not None:
-            function = _in_own_branch(function)
-        return pool_submit(pool, function, *args, **kwargs)
+        if _variable.get() is None:
+            return pool_submit(pool, function, *args, **kwargs)
+        futures: list[Future[Any]] = []
+        futures.append(pool_submit(pool, _in_own_branch(function, futures), *args, **kwargs))
+        return futures[0]
 
     threading.Thread.start = start  # type: ignore[method-assign,assignment]  # restored below
     ThreadPoolExecutor.submit = submit  # type: ignore[method-assign,assignment]  # restored below
@@ -142,7 +144,8 @@ def _until_control_flow(function: Callable[[], None]) -> Callable[[], None]:
     return run
 
 
-def _in_own_branch(function: Callable[..., Any]) -> Callable[..., Any]:
+def _in_own_branch(function: Callable[..., Any], futures: Sequence[Future[Any]] = ()) -> Callable[..., Any]:
+    """Return what runs ``function`` as a branch. With a future, the branch ends when that is done and all are told."""
     parent = _variable.get()
     if parent is None:
         return function
@@ -156,6 +159,9 @@ def _in_own_branch(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return context.run(function, *args, **kwargs)
         finally:
-            keeper.branch_ended(strand)
+            if futures:
+                futures[0].add_done_callback(lambda _: keeper.branch_ended(strand))
+            else:
+                keeper.branch_ended(strand)
 
     return run

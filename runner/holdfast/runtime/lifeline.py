@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from typing import Any, TypeVar
 
 from holdfast.domain.errors import ControlFlow
@@ -76,7 +77,8 @@ class Lifeline:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._loop.run_forever, name="holdfast-lifeline", daemon=True)
-                self._thread.start()
+                # in a context of its own: our thread is no branch of the author's, and must not take its number
+                Context().run(self._thread.start)
             return self._loop
 
     async def _stop(self) -> None:

@@ -23,6 +23,9 @@ from holdfast.runtime.rest import Rest
 _HOLD_SECONDS = 1.0
 """How long a result waits for what was recorded before it and is not asked for."""
 
+_THREAD_SECONDS = 0.002
+"""How long a thread may go on with its result before the next one comes. When it comes to rest cannot be seen."""
+
 
 class _Waiting(NamedTuple):
     sequence: int
@@ -45,6 +48,8 @@ class ResultOrder:
         self._is_looking = False
         self._rest = Rest(loop)
         self._patience: asyncio.TimerHandle | None = None
+        self._thread: int | None = None
+        self._thread_patience: asyncio.TimerHandle | None = None
         self.is_holding = False
 
     async def turn(self, sequence: int) -> None:
@@ -64,6 +69,25 @@ class ResultOrder:
         """The result is with its caller, or nobody wants it any more."""
         self._is_looking = False
         self.look()
+
+    async def turn_of_thread(self, sequence: int, thread: int) -> None:
+        """The same for a call in the thread of that number. The turn ends when the thread moves on, or soon."""
+        await self.turn(sequence)
+        self._thread = thread
+        self._thread_patience = self._loop.call_later(
+            _THREAD_SECONDS, self._end_turn_of_thread, thread, context=Context()
+        )
+
+    def thread_moved(self, thread: int) -> None:
+        """A thread has made its next call, or has ended. Callable from any thread."""
+        if self._thread == thread:
+            self._loop.call_soon_threadsafe(self._end_turn_of_thread, thread, context=Context())
+
+    def _end_turn_of_thread(self, thread: int) -> None:
+        if self._thread == thread and self._thread_patience is not None:
+            self._thread_patience.cancel()
+            self._thread = None
+            self.end_turn()
 
     def look(self) -> None:
         """See whose turn it is, soon."""

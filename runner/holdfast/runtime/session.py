@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
 from contextvars import Context
@@ -38,6 +39,7 @@ from holdfast.runtime.patience import Patience
 from holdfast.runtime.recorder import Recorder
 from holdfast.runtime.reopening import records_to_reopen
 from holdfast.runtime.rest import Rest
+from holdfast.runtime.result_order import ResultOrder
 from holdfast.runtime.sleeping import Sleeps, Timers
 from holdfast.runtime.step_call import STEP_KIND, StepCall
 from holdfast.sdk.codec import Codec, check_size
@@ -107,6 +109,7 @@ class Session:
         self._steps_left = STEPS_PER_RUN_LIMIT - len(self.history)
         self._live_branches: set[Strand] = set()
         self._last_note: asyncio.Future[None] | None = None
+        self.order = ResultOrder(self.loop, self.history)
         self._awaited = AwaitedSteps(self)
         self._blocking = BlockingSteps(self)
         self._sleeps = Sleeps(self, self._timers, settings.park_threshold_seconds)
@@ -149,12 +152,12 @@ class Session:
     # --- branches ----------------------------------------------------------------------------------------------------
 
     def branch_began(self, strand: Strand) -> None:
-        """A new asyncio task runs as a branch."""
+        """A new asyncio task or thread runs as a branch."""
         self._live_branches.add(strand)
         self.departure.began(strand.branch.path)
 
     def branch_ended(self, strand: Strand) -> None:
-        """An asyncio task that was a branch has ended."""
+        """An asyncio task or a thread that was a branch has ended."""
         self._live_branches.discard(strand)
         owner = strand.owner
         # not by `exception()`: that would tell asyncio that someone has seen it
@@ -163,6 +166,7 @@ class Session:
             owner.exception()  # no failure that someone forgot to look at
         elif error is not None:
             self.failures.remember_branch(error, self._last_sequence)
+        self.order.thread_moved(threading.get_ident())
         self.departure.ended(strand.branch.path)
 
     def timer_set(self, timer: asyncio.TimerHandle) -> None:
@@ -324,7 +328,9 @@ class Session:
         except HistoryMismatch as mismatch:
             self.departure.stop(mismatch)
             raise
-        self._awaited.claimed()
+        if self.order.is_holding:
+            self.loop.call_soon_threadsafe(self.order.look)
+        self.order.thread_moved(threading.get_ident())
         return recorded
 
     def _decode(self, codec: Codec[Any], record: StepRecord, text: str | None) -> Any:
