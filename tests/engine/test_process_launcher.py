@@ -28,7 +28,9 @@ _PYTHON = (sys.executable, "-S", "-E", "-c")
 # The beginning of a program that tells its number through the pipe, and then does something.
 _TELL = "import os, signal, sys, time\nopen(os.environ['FIFO'], 'w').write(f'{os.getpid()}\\n')\n"
 
-_WAIT_FOR_USR1 = "import signal\nsignal.signal(signal.SIGUSR1, lambda *_: None)\n"
+# Held back until the program waits for it: a signal that comes earlier is not lost.
+_HOLD_USR1 = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})\n"
+_WAIT_FOR_USR1 = "signal.sigwait({signal.SIGUSR1})\n"
 _DEAF = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
 
 
@@ -150,7 +152,7 @@ async def test_launching_twice_makes_one_process(launchers: Launchers, fifo: Fif
 
 
 async def test_stop_lets_it_clean_up(launchers: Launchers, fifo: Fifo) -> None:
-    program = "import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n" + _TELL + "time.sleep(60)"
+    program = "import os, signal\nsignal.signal(signal.SIGTERM, lambda *_: os._exit(7))\n" + _TELL + "time.sleep(60)"
     launcher = await launchers.start(program)
     launch = told(fifo)
     await launcher.launch(launch)
@@ -292,10 +294,12 @@ class TestAdoption:
 
     async def test_a_process_goes_on_and_its_end_is_noticed(self, launchers: Launchers, fifo: Fifo) -> None:
         program = (
-            _WAIT_FOR_USR1
+            _HOLD_USR1
             + _TELL
-            + "signal.pause()\nprint('still printing', flush=True)\n"
-            + "open(os.environ['FIFO'], 'w').write('printed\\n')\nsignal.pause()"
+            + _WAIT_FOR_USR1
+            + "print('still printing', flush=True)\n"
+            + "open(os.environ['FIFO'], 'w').write('printed\\n')\n"
+            + _WAIT_FOR_USR1
         )
         pid = await self.launch_and_kill(launchers, fifo, program)
         os.kill(pid, signal.SIGUSR1)  # it prints while no engine is there
@@ -323,7 +327,7 @@ class TestAdoption:
     ) -> None:
         tell_child = "open(os.environ['FIFO'], 'w').write(f'{child}\\n')\n"
         fork = "child = os.fork()\nif not child: time.sleep(60)\n"
-        program = _WAIT_FOR_USR1 + _TELL + "signal.pause()\n" + fork + tell_child + "time.sleep(60)"
+        program = _HOLD_USR1 + _TELL + _WAIT_FOR_USR1 + fork + tell_child + "time.sleep(60)"
         pid = await self.launch_and_kill(launchers, fifo, program)
         os.kill(pid, signal.SIGUSR1)
         child = int(await fifo.line())
