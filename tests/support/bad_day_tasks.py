@@ -131,3 +131,30 @@ async def flaky(failures: int) -> str:
 
 
 _tries: list[int] = []
+
+
+@task
+async def waits_at_the_end() -> str:
+    await say("first")
+    return await told("end")
+
+
+@task
+async def many_steps(count: int) -> int:
+    """Records all the time; the test does what it does in the middle of it."""
+    total = 0
+    for number in range(count):
+        total += await add(total, number)
+    return total
+
+
+@step
+async def add(total: int, number: int) -> int:
+    if number == 10:
+        print("at ten", flush=True)
+    return number
+
+
+@task
+async def def_steps_on_the_loop() -> list[str]:
+    return [blocks("second"), blocks("third")]

@@ -14,7 +14,7 @@ from typing import Protocol
 import asyncpg
 
 from holdfast.contract.environment import DATABASE_POOLER, Pooler
-from holdfast.protocol.refusals import refusal_of
+from holdfast.protocol.refusals import BROKEN, refusal_of
 
 _log = logging.getLogger("holdfast")
 
@@ -77,6 +77,9 @@ class Connection:
                 if refusal is None:
                     raise
                 raise refusal from None
+            except BROKEN:
+                self.drop()
+                raise
 
     async def _fetch_or_find_pooler(self, query: str, arguments: Sequence[object]) -> Sequence[asyncpg.Record]:
         try:

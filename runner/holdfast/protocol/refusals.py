@@ -16,6 +16,10 @@ _PASSING_STATES = frozenset({"25006", "55P03", "25P03", "3D000"})
 """Read-only server (failover under way), lock timeout, idle timeout, database being restored."""
 
 
+BROKEN = (OSError, EOFError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What the driver raises when a connection is lost, or in a state that it does not understand."""
+
+
 def is_passing(error: BaseException) -> bool:
     """Tell whether the same call may succeed later: the database is away, restarting, full or overloaded."""
     if isinstance(error, asyncpg.PostgresError):
@@ -23,7 +27,7 @@ def is_passing(error: BaseException) -> bool:
         return state[:2] in _PASSING_CLASSES or state in _PASSING_STATES
     if isinstance(error, ValueError):  # the driver's name for an argument or a connection string that is wrong
         return False
-    return isinstance(error, (OSError, asyncpg.InterfaceError, TimeoutError, EOFError))
+    return isinstance(error, BROKEN)
 
 
 def refusal_of(error: asyncpg.PostgresError) -> BaseException | None:

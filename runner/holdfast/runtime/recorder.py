@@ -68,10 +68,10 @@ class Recorder:
         if not entries:
             return
         last = entries[-1]
-        if last.durable is None:
-            last = entries[-1] = _Entry(last.record, self._loop.create_future())
         durable = last.durable
-        assert durable is not None
+        if durable is None or durable.done():  # whoever waited for it was canceled, and it with them
+            durable = self._loop.create_future()
+            entries[-1] = _Entry(last.record, durable)
         await asyncio.shield(durable)
 
     def divert(self, send: Callable[[Sequence[StepRecord]], None]) -> None:
