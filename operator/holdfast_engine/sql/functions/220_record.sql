@@ -19,8 +19,9 @@ begin
         perform holdfast.refuse_snapshot();
     end if;
     perform pg_advisory_xact_lock_shared(uuid_hash_extended(p_run_id, 0));
-    select x.cancel_requested_at, x.suspend_requested_at, x.lease_expires_at, x.lease_seconds into r
-    from holdfast.runs x
+    select (x.cancel_requested_at is not null)::integer + 2 * (x.suspend_requested_at is not null)::integer as flags,
+           x.lease_expires_at < holdfast.now() + make_interval(secs => x.lease_seconds / 1.5) as is_lease_due
+    into r from holdfast.runs x
     where x.id = p_run_id and x.attempt = p_attempt and x.session_hash = sha256(p_session);
     if not found then
         perform holdfast.refuse_fenced(p_run_id, p_attempt);
@@ -42,11 +43,11 @@ begin
     if p_outcome = 'Retrying' then
         perform holdfast.unbind_body(p_run_id, p_key);
     end if;
-    if r.lease_expires_at < holdfast.now() + make_interval(secs => r.lease_seconds * 2 / 3.0) then
+    if r.is_lease_due then
         update holdfast.runs x set lease_expires_at = holdfast.now() + make_interval(secs => x.lease_seconds)
         where x.id = p_run_id and x.attempt = p_attempt and x.session_hash is not null;
     end if;
-    return (r.cancel_requested_at is not null)::integer + 2 * (r.suspend_requested_at is not null)::integer;
+    return r.flags;
 end
 $$;
 
@@ -67,8 +68,9 @@ begin
         perform holdfast.refuse_snapshot();
     end if;
     perform pg_advisory_xact_lock_shared(uuid_hash_extended(p_run_id, 0));
-    select x.cancel_requested_at, x.suspend_requested_at, x.lease_expires_at, x.lease_seconds into r
-    from holdfast.runs x
+    select (x.cancel_requested_at is not null)::integer + 2 * (x.suspend_requested_at is not null)::integer as flags,
+           x.lease_expires_at < holdfast.now() + make_interval(secs => x.lease_seconds / 1.5) as is_lease_due
+    into r from holdfast.runs x
     where x.id = p_run_id and x.attempt = p_attempt and x.session_hash = sha256(p_session);
     if not found then
         perform holdfast.refuse_fenced(p_run_id, p_attempt);
@@ -94,10 +96,10 @@ begin
         perform holdfast.unbind_body(p_run_id, n.key)
         from unnest(p_keys, p_outcomes) as n (key, outcome) where n.outcome = 'Retrying';
     end if;
-    if r.lease_expires_at < holdfast.now() + make_interval(secs => r.lease_seconds * 2 / 3.0) then
+    if r.is_lease_due then
         update holdfast.runs x set lease_expires_at = holdfast.now() + make_interval(secs => x.lease_seconds)
         where x.id = p_run_id and x.attempt = p_attempt and x.session_hash is not null;
     end if;
-    return (r.cancel_requested_at is not null)::integer + 2 * (r.suspend_requested_at is not null)::integer;
+    return r.flags;
 end
 $$;
