@@ -58,7 +58,8 @@ def transitions_markdown() -> str:
         [
             "# States of a run",
             "",
-            "Generated from `runner/holdfast/domain/states.py` by `make generate`. The database refuses every other change.",
+            "Generated from `runner/holdfast/domain/states.py` by `make generate`.",
+            "The database refuses every other change.",
             "Slots of a queue are held in Starting, Running and Canceling only.",
             "",
             "```mermaid",
