@@ -73,7 +73,8 @@ class Cli:
             *_COMMAND,
             *arguments,
             cwd=self.folder,
-            env={**variables, **self.environment},
+            # what a killed command leaves goes with the folder
+            env={**variables, "TMPDIR": str(self.folder), **self.environment},
             stdin=stdin,
             stdout=PIPE,
             stderr=PIPE,
