@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import suppress
 
-from holdfast import Retry, RunCanceled, now, sleep, step, task
+from holdfast import RunCanceled, now, sleep, step, task
 
 
 async def told(place: str) -> str:
@@ -119,18 +119,6 @@ async def naps(seconds: float) -> list[str]:
     began = now()
     await sleep(seconds)
     return [began.isoformat(), now().isoformat()]
-
-
-@step(retry=Retry(max_attempts=5, backoff=0.0))
-async def flaky(failures: int) -> str:
-    count = len(_tries)
-    _tries.append(count)
-    if count < failures:
-        raise ConnectionError(f"try {count}")
-    return "in the end"
-
-
-_tries: list[int] = []
 
 
 @task

@@ -27,6 +27,9 @@ STEP_NAME_LIMIT: Final = 200
 """Characters of a step's name or explicit key. Both are part of an index, and Postgres bounds an index row
 to a third of a page (2700 bytes)."""
 
+STEP_KEY_LIMIT: Final = 1000
+"""Characters of a step's key, which has the names of all steps that it is inside of."""
+
 TASK_NAME_LIMIT: Final = 200
 """Characters of a task's name, for the same reason."""
 

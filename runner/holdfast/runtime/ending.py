@@ -72,7 +72,10 @@ def ending_of(error: BaseException, reopen_keys: tuple[StepKey, ...] = ()) -> En
 
 
 def _message(error: BaseException) -> str:
-    text = str(error)
+    try:
+        text = str(error)
+    except Exception:  # an author's __str__ may raise anything
+        text = ""
     if not isinstance(error, (HoldfastError, ControlFlow)):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     # Postgres cannot hold a NUL in a text

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from holdfast.domain.errors import BranchError, HistoryMismatch
+from holdfast.contract.limits import STEP_KEY_LIMIT
+from holdfast.domain.errors import BranchError, DefinitionError, HistoryMismatch
 from holdfast.domain.scopes import EXPLICIT_PREFIX, Place, StepKey, branch_of, enclosing_paths, is_inside
 from holdfast.protocol.messages import StepOutcome, StepRecord
 
@@ -46,8 +47,14 @@ class History:
         Raises:
             HistoryMismatch: something else was recorded there: another name, kind or input, or it stood elsewhere.
             BranchError: an explicit key is used for a second time in this attempt.
+            DefinitionError: the key is too long.
         """
         key = place.key
+        if len(key) > STEP_KEY_LIMIT:
+            raise DefinitionError(
+                f"the key of step {name!r} would have {len(key)} characters, and {STEP_KEY_LIMIT} is the limit: it "
+                "holds the names of all steps that it is inside of. Nest less, or use shorter names"
+            )
         if key in self._claimed:
             raise BranchError(
                 f"the key {key[1:]!r} is used for a second call in the same run; an explicit key identifies one step"

@@ -26,7 +26,7 @@ def load_task(entrypoint: str) -> Task[..., Any]:
         sys.path.insert(0, "")
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise TaskImportError(
             f"the module {module_name!r} of the task cannot be imported: {type(error).__name__}: {error}"
         ) from error

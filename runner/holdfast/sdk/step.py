@@ -159,12 +159,21 @@ def _checked_name(function: Callable[..., Any], name: str | None) -> str:
 
 def check_step_name(name: str) -> None:
     """Raise ``DefinitionError`` unless ``name`` can be part of a step's key."""
-    if not name or len(name) > STEP_NAME_LIMIT or "/" in name or "#" in name or "\0" in name:
+    if not name or len(name) > STEP_NAME_LIMIT or "/" in name or "#" in name or not _is_storable(name):
         raise DefinitionError(
-            f"step name {name!r}: 1 to {STEP_NAME_LIMIT} characters, without '/', '#' and NUL (lambdas need name=...)"
+            f"step name {name!r}: 1 to {STEP_NAME_LIMIT} characters, without '/', '#', NUL and lone surrogates "
+            "(lambdas need name=...)"
         )
 
 
 def _check_key(name: str, key: object) -> None:
-    if not isinstance(key, str) or not 1 <= len(key) <= STEP_NAME_LIMIT or "\0" in key:
-        raise DefinitionError(f"step {name}: its key is {key!r}; a key is a text of 1 to {STEP_NAME_LIMIT} characters")
+    if not isinstance(key, str) or not 1 <= len(key) <= STEP_NAME_LIMIT or not _is_storable(key):
+        raise DefinitionError(
+            f"step {name}: its key is {key!r}; a key is a text of 1 to {STEP_NAME_LIMIT} characters, without NUL "
+            "and lone surrogates"
+        )
+
+
+def _is_storable(text: str) -> bool:
+    """Whether Postgres takes it: no NUL, no half of a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
