@@ -41,7 +41,9 @@ begin
     then
         r.failures_since_progress := 0;
     end if;
-    if p_class in ('App', 'OOM', 'Deadline') then
+    if r.state = 'Canceling' then
+        null;  -- what ends because somebody wants it to is no failure
+    elsif p_class in ('App', 'OOM', 'Deadline') then
         r.failures := r.failures + 1;
         r.failures_since_progress := r.failures_since_progress + 1;
     elsif p_class = 'NonRetryable' then
