@@ -260,17 +260,22 @@ async def _numbered(number: int, branch: Coroutine[Any, Any, Any]) -> tuple[int,
 
 
 def _threads(programs: list[Program]) -> list[Any]:
-    # a thread that ends with its attempt leaves nothing
     found: list[Any] = [None] * len(programs)
+    errors: list[BaseException] = []
 
     def one(number: int) -> None:
-        found[number] = run_def(programs[number])
+        try:
+            found[number] = run_def(programs[number])
+        except BaseException as error:
+            errors.append(error)
 
     threads = [threading.Thread(target=one, args=(number,)) for number in range(len(programs))]
     for each in threads:
         each.start()
     for each in threads:
         each.join()
+    for error in errors:
+        raise error
     return found
 
 

@@ -119,6 +119,7 @@ class AwaitedSteps:
                 value = await (body if call.step.timeout_seconds is None else _within(call.step, body))
                 return call.success(value, session.next_sequence())
             except (Exception, asyncio.CancelledError) as error:
+                session.departure.check_body(call.place.key)
                 records, wait_seconds, raised = session.failure_records(call, _failure_of(call.step, error))
             finally:
                 _strand.reset(token)

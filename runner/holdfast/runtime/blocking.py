@@ -40,18 +40,24 @@ class BlockingSteps:
     def run_step(self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return the recorded result, or run the body here and have it recorded."""
         session = self._session
-        place, digest, recorded = session.claim_step(step, strand, args, kwargs)
-        if recorded is not None and recorded.outcome is not StepOutcome.RETRYING:
-            return self._replay(step, recorded)
+        thread = threading.get_ident()
+        is_beside_loop = not self._on_loop_thread()
+        if is_beside_loop:
+            session.order.thread_asks(thread)
+        try:
+            place, digest, recorded = session.claim_step(step, strand, args, kwargs)
+            if recorded is not None and recorded.outcome in (StepOutcome.SUCCEEDED, StepOutcome.FAILED):
+                return self._replay(step, recorded)
+        finally:
+            if is_beside_loop:
+                session.order.thread_asked(thread)
         call = StepCall(step, place, digest, tries=0 if recorded is None else recorded.tries)
         self._leave_if_draining(strand)
         session.departure.step_began(place.key)
         try:
             record, settled = self._try_until_done(call, strand, args, kwargs)
             session.reach(FaultPoint.AFTER_BODY, place.key)
-            self._record([record])
-            self._take_turn(record)
-            session.history.add(record)
+            session.history.add(self._record_result(record))
             session.reach(FaultPoint.AFTER_RECORD, place.key)
         finally:
             session.departure.step_ended(place.key)
@@ -84,16 +90,18 @@ class BlockingSteps:
             session.reach(FaultPoint.BEFORE_BODY, call.place.key)
             try:
                 value = call.step.function(*args, **kwargs)
+                session.departure.check_body(call.place.key)
                 _refuse_late(call)
                 return call.success(value, session.next_sequence())
             except Exception as error:
+                session.departure.check_body(call.place.key)
                 records, wait_seconds, raised = session.failure_records(call, error)
             finally:
                 _strand.reset(token)
-            self._record(records)
             if wait_seconds is None:
-                self._take_turn(records[-1])
+                session.history.add(self._record_result(records[0]))
                 raise raised
+            self._record(records)
             session.departure.stopped.wait(wait_seconds)
             self._leave_if_draining(strand)
 
@@ -107,7 +115,28 @@ class BlockingSteps:
         """In a thread beside others: return when the result is the next to come back."""
         session = self._session
         if session.has_several_branches and not self._on_loop_thread():
-            self._on_loop(session.order.turn_of_thread(record.sequence, threading.get_ident()))
+            thread = threading.get_ident()
+            self._on_loop(session.order.turn_of_thread(record.sequence, thread))
+            session.order.thread_resumed(thread)
+
+    def _record_result(self, record: StepRecord) -> StepRecord:
+        """Return the record as it was stored, when it is durable and the next to come back."""
+        if self._on_loop_thread():
+            self._record([record])
+            return record
+        thread = threading.get_ident()
+        record = self._on_loop(self._record_in_turn(record, thread))
+        self._session.order.thread_resumed(thread)
+        return record
+
+    async def _record_in_turn(self, record: StepRecord, thread: int) -> StepRecord:
+        session = self._session
+        # numbered here, where no other result can come between the number and its place in the queue
+        record = session.renumbered(record)
+        await session.recorder.record(record)
+        if session.has_several_branches:
+            await session.order.turn_of_thread(record.sequence, thread)
+        return record
 
     def _leave_if_draining(self, strand: Strand) -> None:
         departure = self._session.departure

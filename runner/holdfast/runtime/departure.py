@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from holdfast.domain.errors import ControlFlow, RunParked
+from holdfast.domain.scopes import is_inside
 
 
 class Departure:
@@ -52,6 +53,15 @@ class Departure:
         """Raise the reason if the attempt stops."""
         if self.reason is not None:
             raise self.reason
+
+    def check_body(self, key: str) -> None:
+        """Raise if the body of the step ``key`` ended because the attempt does: its result would be half of one.
+
+        A thread that is stopped or held just ends, and whoever joins it goes on; so does code that eats cancellations.
+        """
+        self.check()
+        if self._draining is not None and any(is_inside(path, key) for path in self._held):
+            raise self._draining
 
     @property
     def ending(self) -> ControlFlow | None:

@@ -23,8 +23,8 @@ from holdfast.runtime.rest import Rest
 _HOLD_SECONDS = 1.0
 """How long a result waits for what was recorded before it and is not asked for."""
 
-_THREAD_SECONDS = 0.002
-"""How long a thread may go on with its result before the next one comes. When it comes to rest cannot be seen."""
+_THREAD_SECONDS = 0.005
+"""How long a thread goes on with its result before the next one comes. When it comes to rest cannot be seen."""
 
 
 class _Waiting(NamedTuple):
@@ -48,15 +48,18 @@ class ResultOrder:
         self._is_looking = False
         self._rest = Rest(loop)
         self._patience: asyncio.TimerHandle | None = None
+        self._asking: set[int] = set()
         self._thread: int | None = None
         self._thread_patience: asyncio.TimerHandle | None = None
         self.is_holding = False
 
-    async def turn(self, sequence: int) -> None:
+    async def turn(self, sequence: int, thread: int | None = None) -> None:
         """Wait until the result recorded as number ``sequence`` is next. Call ``end_turn`` when it is handed over."""
         future: asyncio.Future[None] = self._loop.create_future()
         self._count += 1
         heapq.heappush(self._waiting, _Waiting(sequence, self._count, future))
+        if thread is not None:
+            self._asking.discard(thread)
         self.look()
         try:
             await future
@@ -70,13 +73,28 @@ class ResultOrder:
         self._is_looking = False
         self.look()
 
+    def thread_asks(self, thread: int) -> None:
+        """A thread looks up its call, and may ask for a turn at once: none is given until that is known."""
+        self._asking.add(thread)
+
+    def thread_asked(self, thread: int) -> None:
+        """It is known: the thread is in the queue, or does not want to be. Callable from any thread."""
+        if thread in self._asking:
+            self._asking.discard(thread)
+            self._loop.call_soon_threadsafe(self.look, context=Context())
+
     async def turn_of_thread(self, sequence: int, thread: int) -> None:
-        """The same for a call in the thread of that number. The turn ends when the thread moves on, or soon."""
-        await self.turn(sequence)
+        """The same for a call in the thread of that number, which says ``thread_resumed`` when it has its result."""
+        await self.turn(sequence, thread)
         self._thread = thread
-        self._thread_patience = self._loop.call_later(
-            _THREAD_SECONDS, self._end_turn_of_thread, thread, context=Context()
-        )
+
+    def thread_resumed(self, thread: int) -> None:
+        """The thread goes on; its turn ends when it moves on, or soon. Callable from any thread."""
+        if self._thread == thread:
+            self._loop.call_soon_threadsafe(self._end_soon_turn_of_thread, thread, context=Context())
+
+    def _end_soon_turn_of_thread(self, thread: int) -> None:
+        self._thread_patience = self._loop.call_later(_THREAD_SECONDS, self._end_turn_of_thread, thread)
 
     def thread_moved(self, thread: int) -> None:
         """A thread has made its next call, or has ended. Callable from any thread."""
@@ -84,8 +102,9 @@ class ResultOrder:
             self._loop.call_soon_threadsafe(self._end_turn_of_thread, thread, context=Context())
 
     def _end_turn_of_thread(self, thread: int) -> None:
-        if self._thread == thread and self._thread_patience is not None:
-            self._thread_patience.cancel()
+        if self._thread == thread:
+            if self._thread_patience is not None:
+                self._thread_patience.cancel()
             self._thread = None
             self.end_turn()
 
@@ -97,6 +116,9 @@ class ResultOrder:
             self._rest.then(self._give_turn)
 
     def _give_turn(self) -> None:
+        if self._asking:
+            self._is_looking = False
+            return
         while self._waiting and self._waiting[0].turn.done():  # its caller was canceled
             heapq.heappop(self._waiting)
         if self._waiting and not self._history.awaits_before(self._waiting[0].sequence):

@@ -195,8 +195,10 @@ class Session:
         record = StepRecord(
             place.key, self.next_sequence(), place.position, kind, name, StepOutcome.SUCCEEDED, 1, 0, None, text
         )
-        self.history.add(record)
-        self._blocking.on_home_loop(lambda: self._note(record))
+        # while the attempt leaves no step begins any more, and a held one may have led the code astray (a timeout)
+        if not self.departure.is_draining:
+            self.history.add(record)
+            self._blocking.on_home_loop(lambda: self._note(record))
         return settled, record
 
     async def settle_notes(self) -> None:
@@ -234,6 +236,11 @@ class Session:
         self._steps_left -= 1
         self._last_sequence = next(self._sequences)
         return self._last_sequence
+
+    def renumbered(self, record: StepRecord) -> StepRecord:
+        """Return the same record with the number that is next now."""
+        self._last_sequence = next(self._sequences)
+        return record._replace(sequence=self._last_sequence)
 
     def recorded_result(self, step: Step[..., Any], recorded: StepRecord, text: str | None) -> Any:
         """Return the recorded result of a step, or raise its recorded failure.
