@@ -28,10 +28,29 @@ async def test_version_and_migrate(cli: Cli) -> None:
     assert migrated.document["applied"] == []
 
 
-async def test_an_empty_database_is_set_up_on_first_use(empty_database: Database, cli: Cli) -> None:
-    first = await Cli(cli.folder, empty_database.dsn)("runs", "list", "-o", "json")
+READING = [("runs", "list"), ("runs", "get", "x"), ("queues", "list"), ("dead-letters", "list")]
 
-    assert (first.code, first.document) == (CliExit.OK, [])
+
+@pytest.mark.parametrize("arguments", READING)
+async def test_who_only_reads_sets_up_no_database(
+    empty_database: Database, cli: Cli, arguments: tuple[str, ...]
+) -> None:
+    given = await Cli(cli.folder, empty_database.dsn)(*arguments)
+    embedded = await Cli(cli.folder)(*arguments)
+
+    for result in (given, embedded):
+        assert result.code == CliExit.DATABASE
+        assert result.err.startswith("There is no Holdfast database here:")
+        assert "`holdfast migrate`" in result.err
+    assert "`holdfast dev`" in embedded.err
+    assert not (cli.folder / ".holdfast").exists()
+
+
+async def test_who_triggers_sets_up_an_empty_database(empty_database: Database, cli: Cli) -> None:
+    cli = Cli(cli.folder, empty_database.dsn)
+
+    assert (await cli("trigger", "nothing")).code == CliExit.NOT_FOUND
+    assert (await cli("runs", "list", "-o", "json")).document == []
 
 
 async def test_an_outdated_database_is_left_to_whoever_may_migrate_it(cli: Cli, database: Database) -> None:
@@ -56,10 +75,19 @@ async def test_a_database_that_is_not_there_is_one_sentence(cli: Cli) -> None:
 
 @pytest.mark.parametrize("dsn", ["nonsense", "postgresql://host:port/x", "mysql://x/y"])
 async def test_a_dsn_that_is_none_is_one_sentence(cli: Cli, dsn: str) -> None:
-    result = await Cli(cli.folder, dsn)("runs", "list")
+    for arguments in (("runs", "list"), ("migrate",)):
+        result = await Cli(cli.folder, dsn)(*arguments)
+
+        assert result.code == CliExit.USAGE
+        assert "postgresql://user@host:5432/database" in result.err
+        assert len(result.err.splitlines()) == 1
+
+
+async def test_a_missing_socket_is_named(cli: Cli) -> None:
+    result = await Cli(cli.folder, "postgresql:///x?host=/nowhere/there")("runs", "list")
 
     assert result.code == CliExit.DATABASE
-    assert "Traceback" not in result.err
+    assert "no socket /nowhere/there/.s.PGSQL.5432" in result.err
 
 
 async def test_a_trigger_is_answered_with_the_run(cli: Cli, plane: ControlPlane) -> None:
@@ -160,7 +188,14 @@ async def test_queues_are_listed_paused_and_resumed(cli: Cli, plane: ControlPlan
 
 
 @pytest.mark.parametrize(
-    "arguments", [("nonsense",), ("runs", "list", "--limit", "0"), ("runs", "list", "--state", "Odd")]
+    "arguments",
+    [
+        ("nonsense",),
+        ("runs", "list", "--limit", "0"),
+        ("runs", "list", "--state", "Odd"),
+        ("trigger", "count", "--max-attempts", "0"),
+        ("trigger", "count", "--delay", "-1"),
+    ],
 )
 async def test_bad_usage_has_its_exit_code(cli: Cli, arguments: tuple[str, ...]) -> None:
     assert (await cli(*arguments)).code == CliExit.USAGE

@@ -10,13 +10,16 @@ from urllib.parse import urlencode, urlsplit
 
 import asyncpg
 
-from holdfast_engine.control.refusals import DRIVER_ERRORS, refusal_of, refusals
+from holdfast.domain.errors import InputError, MigrationError, UnavailableError
+from holdfast_engine.control.refusals import DRIVER_ERRORS, refusals
+from holdfast_engine.local.dsn import EXAMPLE, check_dsn, socket_of
 from holdfast_engine.local.shared_postgres import SharedPostgres
 from holdfast_engine.local.state_directory import StateDirectory
 from holdfast_engine.postgres.migrations import ensure_current, migrate
 from holdfast_engine.postgres.queries import queries
 
 if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
     Pool = asyncpg.Pool[asyncpg.Record]
 
 ATTEMPT_LOGIN = "holdfast_attempt"
@@ -36,22 +39,35 @@ class LocalDatabase:
 
 
 @asynccontextmanager
-async def open_database(dsn: str | None, state: StateDirectory) -> AsyncIterator[LocalDatabase]:
+async def open_database(
+    dsn: str | None, state: StateDirectory, *, sets_up: bool = True
+) -> AsyncIterator[LocalDatabase]:
     """The database at ``dsn``, or else the embedded one of ``state``, for as long as the context lasts.
 
     The embedded one is brought up to date. A given one is set up if it is empty; if it is out of date that is an error,
     because others may be using it.
 
+    Args:
+        dsn: the given one; None for the embedded one.
+        state: the directory of the embedded one.
+        sets_up: whether one that is not there yet is made.
+
     Raises:
+        InputError: the DSN is none.
         UnavailableError: it cannot be reached.
-        MigrationError: it cannot be set up, or is out of date.
+        MigrationError: it cannot be set up, or is out of date, or is not there and ``sets_up`` is False.
         EmbeddedPostgresError: the embedded server cannot be started.
     """
     if dsn is not None:
-        await _set_up_if_empty(dsn)
+        await _see_to(dsn, sets_up)
         async with _pool(dsn) as pool:
             yield LocalDatabase(dsn, await _as_runner(dsn), pool)
         return
+    if not sets_up and not state.postgres.exists():
+        raise MigrationError(
+            f"There is no Holdfast database here: {state.path} has none. Start one with `holdfast dev`, "
+            "set one up with `holdfast migrate`, or name another with --database or --state-directory."
+        )
     async with SharedPostgres(state) as server:
         await migrate(server.dsn)
         async with _pool(server.dsn) as pool:
@@ -69,20 +85,34 @@ async def _pool(dsn: str) -> AsyncIterator[Pool]:
         pool.terminate()
 
 
-async def _set_up_if_empty(dsn: str) -> None:
-    with refusals():
-        try:
-            connection = await asyncpg.connect(dsn, statement_cache_size=0)
-        except ValueError as error:
-            raise refusal_of(OSError(f"the DSN is not valid: {error}")) from None
+async def _see_to(dsn: str, sets_up: bool) -> None:
+    connection = await _connect(dsn)
     try:
         is_migrated = await connection.fetchval(queries()["is_migrated"].text)
         if is_migrated:
             await ensure_current(connection)
     finally:
         await connection.close()
-    if not is_migrated:
-        await migrate(dsn)
+    if is_migrated:
+        return
+    if not sets_up:
+        raise MigrationError(
+            "There is no Holdfast database here: the given one is not set up. Do that with `holdfast migrate`."
+        )
+    await migrate(dsn)
+
+
+async def _connect(dsn: str) -> Connection:
+    check_dsn(dsn)
+    with refusals():
+        try:
+            return await asyncpg.connect(dsn, statement_cache_size=0)
+        except ValueError as error:
+            raise InputError(f"The database's DSN is not valid: {error}. Write it like {EXAMPLE}.") from None
+        except FileNotFoundError as error:
+            raise UnavailableError(
+                f"The database cannot be reached: there is no socket {socket_of(dsn) or 'at its default path'}."
+            ) from error
 
 
 async def _as_runner(dsn: str) -> str:

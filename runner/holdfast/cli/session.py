@@ -28,21 +28,24 @@ class Session:
         return self.settings.output is Format.JSON
 
     @asynccontextmanager
-    async def database(self) -> AsyncIterator[LocalDatabase]:
-        """The database that the options name."""
+    async def database(self, *, sets_up: bool = True) -> AsyncIterator[LocalDatabase]:
+        """The database that the options name; ``sets_up``: make it if it is not there yet."""
         from holdfast_engine.local.database import open_database
         from holdfast_engine.local.state_directory import StateDirectory
 
         state = StateDirectory.at(self.settings.state_directory)
-        async with open_database(self.settings.database, state) as database:
+        async with open_database(self.settings.database, state, sets_up=sets_up) as database:
             yield database
 
     @asynccontextmanager
-    async def control_plane(self) -> AsyncIterator[ControlPlane]:
-        """The control plane of that database, in the namespace that the options name."""
+    async def control_plane(self, *, sets_up: bool = False) -> AsyncIterator[ControlPlane]:
+        """The control plane of that database, in the namespace that the options name.
+
+        Who asks about runs gets no empty database to ask: a wrong directory must not look like one without runs.
+        """
         from holdfast_engine.control.plane import ControlPlane
 
-        async with self.database() as database:
+        async with self.database(sets_up=sets_up) as database:
             yield ControlPlane(database.pool, self.settings.namespace)
 
     def tell(self, message: str) -> None:

@@ -28,7 +28,7 @@ def add_to(app: typer.Typer) -> None:
         from holdfast_engine.control.apply import apply
 
         resources = load_manifests(_read(file), "standard input" if file == "-" else file)
-        async with session.control_plane() as plane:
+        async with session.control_plane(sets_up=True) as plane:
             applied = await apply(plane, resources)
         documents = [{"resource": each.address, "outcome": each.outcome, "run": each.run_id} for each in applied]
         session.answer(documents, "\n".join(f"{each.address} {each.outcome}" for each in applied))

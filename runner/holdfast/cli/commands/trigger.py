@@ -30,8 +30,10 @@ def add_to(app: typer.Typer) -> None:
         idempotency_key: Annotated[
             str | None, typer.Option(help="A second trigger finds the run of the first.")
         ] = None,
-        delay: Annotated[float | None, typer.Option(metavar="SECONDS", help="Start no earlier than that.")] = None,
-        max_attempts: Annotated[int | None, typer.Option(help="Failed attempts until the run fails.")] = None,
+        delay: Annotated[
+            float | None, typer.Option(metavar="SECONDS", min=0, help="Start no earlier than that.")
+        ] = None,
+        max_attempts: Annotated[int | None, typer.Option(min=1, help="Failed attempts until the run fails.")] = None,
         tag: TagOption = None,
     ) -> None:
         """Accept a run of a registered task, and leave it to whoever serves the database."""
@@ -47,7 +49,7 @@ def add_to(app: typer.Typer) -> None:
             max_attempts=max_attempts,
             tags=tuple(tag) if tag else None,
         )
-        async with session.control_plane() as plane:
+        async with session.control_plane(sets_up=True) as plane:
             triggered = await plane.trigger(task, read_input(input), options)
         document = {"run": triggered.run_id, "name": triggered.name, "created": triggered.created}
         how = "accepted" if triggered.created else "was accepted before, with this idempotency key"
