@@ -6,7 +6,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -117,3 +117,34 @@ async def test_outside_of_a_run_a_step_is_its_function() -> None:
     assert multiply(2, 3) == 6
     with pytest.raises(BranchError, match="needs a run"):
         run_info()
+
+
+@task
+async def a_thread_that_the_loop_waits_for() -> int:
+    thread = threading.Thread(target=multiply, args=(2, 3))
+    thread.start()
+    thread.join()
+    return 6
+
+
+async def test_a_loop_that_waits_for_a_thread_that_waits_for_the_loop(
+    environment: TaskEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", lambda failed: told.append(failed.exc_value))
+    result = await environment.run(a_thread_that_the_loop_waits_for)
+    assert result.state == "Succeeded"
+    assert isinstance(told[0], BranchError)
+    assert "waits for this thread" in str(told[0])
+
+
+@task
+async def a_pool_that_the_loop_waits_for() -> list[int]:
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(lambda number: multiply(number, 2), range(3)))
+
+
+async def test_a_loop_that_waits_for_a_pool(environment: TaskEnvironment) -> None:
+    result = await environment.run(a_pool_that_the_loop_waits_for)
+    assert result.state == "Failed"
+    assert isinstance(result.error, BranchError)

@@ -8,6 +8,7 @@ it is the lifeline's: the loop itself is blocked by the call.
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -15,7 +16,7 @@ from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from holdfast.domain.errors import AttemptFenced, StepTimeoutError
+from holdfast.domain.errors import AttemptFenced, BranchError, StepTimeoutError
 from holdfast.domain.scopes import StepKey, body_of
 from holdfast.protocol.messages import StepOutcome, StepRecord
 from holdfast.runtime.faults import FaultPoint
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _strand = strand_variable()
+
+_LOOK_SECONDS = 2.0
+"""How often a thread that waits for the event loop looks whether the loop waits for a thread."""
 
 
 class BlockingSteps:
@@ -175,13 +179,31 @@ class BlockingSteps:
         except RuntimeError:  # the loop is closed
             coroutine.close()
             raise AttemptFenced("the attempt is over") from None
-        return future.result()
+        was_stuck = False
+        while True:
+            try:
+                return future.result(_LOOK_SECONDS)
+            except TimeoutError:
+                is_stuck = not future.done() and _waits_for_a_thread(self._session.loop_thread)
+            if is_stuck and was_stuck:
+                raise BranchError(
+                    "the event loop of the run waits for this thread (join, result or shutdown of a pool), and this "
+                    "thread for the loop. In an `async def` task, await the thread: asyncio.to_thread or "
+                    "loop.run_in_executor; or make the task `def`"
+                )
+            was_stuck = is_stuck
 
     def _on_loop_thread(self) -> bool:
         try:
             return asyncio.get_running_loop() is self._session.loop
         except RuntimeError:  # no event loop in this thread
             return False
+
+
+def _waits_for_a_thread(thread: int) -> bool:
+    """Whether a thread is inside a wait of `threading` right now: join, Event, Condition, a queue."""
+    frame = sys._current_frames().get(thread)
+    return frame is not None and frame.f_code.co_filename == threading.__file__
 
 
 def _refuse_late(call: StepCall) -> None:

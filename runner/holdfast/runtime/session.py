@@ -94,6 +94,7 @@ class Session:
         self.failures = FailedSteps()
         self.lifeline = lifeline
         self.loop = asyncio.get_running_loop()
+        self.loop_thread = threading.get_ident()
         self._timers = Timers(self.loop)
         self.departure = Departure(self._cancel_task, self._timers.are_none, Rest(self.loop).then_from_any_thread)
         self._faults = faults
