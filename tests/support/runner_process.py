@@ -77,9 +77,12 @@ class RunnerProcess:
 
     async def _read(self, stream: asyncio.StreamReader) -> None:
         try:
-            while line := await stream.readline():
-                self.output.append(line.decode(errors="replace").rstrip("\n"))
+            rest = ""
+            while chunk := await stream.read(2**20):
+                *lines, rest = (rest + chunk.decode(errors="replace")).split("\n")
+                self.output += lines
                 self._said.set()
+            self.output += [rest] if rest else []
         finally:
             self._said.set()
 
@@ -115,7 +118,6 @@ async def runner_process(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        limit=2**22,
     )
     running = RunnerProcess(process)
     try:

@@ -63,12 +63,13 @@ class Heartbeat:
             await asyncio.gather(beating, return_exceptions=True)
 
     async def deliver_lines(self) -> None:
-        """Deliver the lines that wait now; give up quietly when the database is away."""
+        """Deliver all lines that wait; give up when the database is away. Lines alone never end an attempt."""
         try:
-            await self._pulse()
+            while self._output.has_lines:
+                await self._pulse()
         except Exception as error:
             if not is_passing(error):
-                raise
+                _log.exception("holdfast: the last lines were refused")
 
     async def _beat(self) -> None:
         answered = time.monotonic()
