@@ -101,7 +101,10 @@ class AwaitedSteps:
     async def _record(self, record: StepRecord) -> None:
         """Return when the record is durable, and its result the next to come back."""
         session = self._session
-        await session.recorder.record(record)
+        if session.has_several_branches:
+            await session.recorder.record(record)
+        else:
+            await session.recorder.store(record)
         if session.has_several_branches:
             await self._session.order.turn(record.sequence)
             self._session.order.end_turn()

@@ -393,7 +393,11 @@ class Session:
             _strand.reset(token)
 
     async def _send(self, records: Any) -> Flags:
-        return await self._patience.persist(lambda: self._client.record(records))
+        token = _strand.set(None)  # as above
+        try:
+            return await self._patience.persist(lambda: self._client.record(records))
+        finally:
+            _strand.reset(token)
 
     def _record_failed(self, error: BaseException) -> None:
         if not isinstance(error, ControlFlow):
