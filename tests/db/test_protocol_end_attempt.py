@@ -66,7 +66,8 @@ async def test_a_run_that_is_being_canceled_is_canceled(control: ControlPlane, f
     assert await control.end(pod, failure_class) == "Canceled"
     run, attempt = await control.run(pod.run_id), await control.attempt(pod)
     assert (run["reason"], attempt["outcome"], attempt["class"]) == ("Canceled", "Canceled", failure_class)
-    assert (run["failures"], run["disruptions"]) == (0, 0)
+    assert (run["failures"], run["disruptions"], run["message"]) == (0, 0, "canceled on request")
+    assert attempt["reason"] == "Canceled"
 
 
 @pytest.mark.parametrize("state", ["Starting", "Running"])

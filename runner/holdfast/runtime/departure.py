@@ -8,12 +8,13 @@ attempt stops. *Stop*: the task is canceled now, and every further call of the j
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
 from holdfast.domain.errors import ControlFlow, RunParked
-from holdfast.domain.scopes import is_inside
+from holdfast.domain.scopes import enclosing_paths, is_inside
 
 
 class Departure:
@@ -43,6 +44,7 @@ class Departure:
         self._active: set[str] = set()
         self._held: list[str] = []
         self._waits: dict[int, tuple[str, datetime]] = {}
+        self._above_waits: Counter[str] = Counter()
         self._doomed: list[str] = []
         self._wait_count = 0
         self.reason: ControlFlow | None = None
@@ -117,11 +119,14 @@ class Departure:
         self._wait_count += 1
         ticket = self._wait_count
         self._waits[ticket] = (branch, due)
+        above = tuple(enclosing_paths(f"{branch}/"))  # the branch itself, and all around it
+        self._above_waits.update(above)
         self.reconsider()
         try:
             yield
         finally:
             del self._waits[ticket]
+            self._above_waits.subtract(above)
 
     @contextmanager
     def doomed(self, branch: str) -> Iterator[None]:
@@ -153,8 +158,8 @@ class Departure:
             self.stop(RunParked(f"waits until {self.wake_at.isoformat()}"))
 
     def _all_wait(self) -> bool:
-        branches = [branch for branch, _ in self._waits.values()]
-        return all(_is_above(path, branches) for path in (*self._live, *self._active))
+        above = self._above_waits
+        return all(above[path] for path in self._live) and all(above[key] for key in self._active)
 
 
 def _is_above(path: str, branches: Iterable[str]) -> bool:

@@ -27,7 +27,7 @@ def on_shutdown_signal(session: Session, heartbeat: Heartbeat, grace_seconds: fl
         if session.departure.is_draining:
             stop(name)
             return
-        # it may be because of a cancel: the answer says so
+        # it may be because of a cancel: if the answer comes before the end, the author's code hears of that
         heartbeat.beat_now()
         loop.call_later(max(0.0, grace_seconds - _RESERVE_SECONDS), stop, name)
         session.departure.drain(AttemptDisrupted(f"the process was asked to stop ({name})"))

@@ -79,7 +79,7 @@ begin
     update holdfast.attempts set
         ended_at = v_now,
         outcome = case when v_state = 'Canceled' then 'Canceled' when p_class in ('Disruption', 'Start') then 'Lost' else 'Failed' end,
-        class = p_class, reason = p_reason, message = p_message, exit_code = p_exit_code
+        class = p_class, reason = case when v_state = 'Canceled' then 'Canceled' else p_reason end, message = p_message, exit_code = p_exit_code
     where run_id = p_run_id and number = p_attempt;
 
     update holdfast.runs set
@@ -97,7 +97,7 @@ begin
         suspend_requested_at = case when v_state = 'Suspended' then null else suspend_requested_at end,
         finished_at = case when v_state in ('Failed', 'Canceled') then v_now end,
         reason = case when v_state = 'Canceled' then 'Canceled' else v_reason end,
-        message = p_message,
+        message = case when v_state = 'Canceled' then 'canceled on request' else p_message end,
         error = coalesce(p_error, error)
     where id = p_run_id and state = r.state;
     return v_state;
