@@ -6,6 +6,7 @@ import asyncio
 import sys
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 
 from holdfast import RunCanceled, now, sleep, step, task
 
@@ -146,3 +147,12 @@ async def add(total: int, number: int) -> int:
 @task
 async def def_steps_on_the_loop() -> list[str]:
     return [blocks("second"), blocks("third")]
+
+
+@task
+async def looks_at_clocks(sleep_seconds: float) -> dict[str, str]:
+    recorded = now()
+    print(f"the machine says {datetime.now(UTC).isoformat()} {time.time():.0f}", flush=True)
+    await sleep(sleep_seconds)
+    await told("the clock")
+    return {"before": recorded.isoformat(), "after": now().isoformat()}
