@@ -96,8 +96,12 @@ async def test_its_input_has_to_fit_a_variable(
 
 
 async def test_its_output_may_be_anything(control: ControlPlane, launch: Launch) -> None:
-    script = r"printf 'nul \000, broken \377\303, squid \360\237\246\221\n'; printf '\360\237'; printf '\246\221\nhalf \360\237'"
-    _, lines = await _ends(control, launch, "sh", "-c", script)
+    first, half, rest = (
+        r"nul \000, broken \377\303, squid \360\237\246\221\n",
+        r"\360\237",
+        r"\246\221\nhalf \360\237",
+    )
+    _, lines = await _ends(control, launch, "sh", "-c", f"printf '{first}'; printf '{half}'; printf '{rest}'")
     assert lines == ["nul \\0, broken \\xff\\xc3, squid 🦑", "🦑", "half \\xf0\\x9f"]
 
 
