@@ -21,7 +21,7 @@ from holdfast.domain.errors import (
 )
 from holdfast.protocol.refusals import is_passing
 
-DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 _REFUSALS: dict[str, type[HoldfastError]] = {
     "HF002": NotFoundError,

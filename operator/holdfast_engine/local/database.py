@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,8 +11,8 @@ from urllib.parse import urlencode, urlsplit
 
 import asyncpg
 
-from holdfast.domain.errors import InputError, MigrationError, UnavailableError
-from holdfast_engine.control.refusals import DRIVER_ERRORS, refusals
+from holdfast.domain.errors import DeniedError, InputError, MigrationError, UnavailableError
+from holdfast_engine.control.refusals import refusals
 from holdfast_engine.local.dsn import EXAMPLE, check_dsn, socket_of
 from holdfast_engine.local.shared_postgres import SharedPostgres
 from holdfast_engine.local.state_directory import StateDirectory
@@ -21,6 +22,8 @@ from holdfast_engine.postgres.queries import queries
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
     Pool = asyncpg.Pool[asyncpg.Record]
+
+_log = logging.getLogger("holdfast.local")
 
 ATTEMPT_LOGIN = "holdfast_attempt"
 RUNNER_ROLE = "holdfast_runner"
@@ -78,7 +81,7 @@ async def open_database(
 @asynccontextmanager
 async def _pool(dsn: str) -> AsyncIterator[Pool]:
     with refusals():
-        pool = await asyncpg.create_pool(dsn, min_size=1, max_size=_CONNECTIONS)
+        pool = await asyncpg.create_pool(dsn, min_size=0, max_size=_CONNECTIONS)
     try:
         yield pool
     finally:
@@ -120,8 +123,10 @@ async def _as_runner(dsn: str) -> str:
     separator = "&" if urlsplit(dsn).query else "?"
     restricted = f"{dsn}{separator}{urlencode({'role': RUNNER_ROLE})}"
     try:
-        connection = await asyncpg.connect(restricted)
-    except DRIVER_ERRORS:
+        with refusals():
+            connection = await asyncpg.connect(restricted)
+    except DeniedError:
+        _log.warning("attempts use the login of the control plane: it may not take the role %s", RUNNER_ROLE)
         return dsn
     await connection.close()
     return restricted

@@ -50,7 +50,9 @@ class Recorder:
         self._sender = self._loop.create_task(self._run(), name="holdfast-recorder")
 
     def put(self, record: StepRecord) -> None:
-        """Have ``record`` stored soon, before everything that is put later."""
+        """Have ``record`` stored soon, before everything that is put later. Dropped once nothing can be stored."""
+        if self._broken is not None:
+            return
         self._waiting.append(_Entry(record, None))
         self._nudge()
 
