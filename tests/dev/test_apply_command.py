@@ -133,7 +133,7 @@ async def test_an_unknown_task_is_refused(cli: Cli) -> None:
     result = await cli("apply", "-f", "-", stdin=RUN.partition("spec:")[0] + "spec: {taskRef: {name: nowhere}}")
 
     assert result.code == CliExit.NOT_FOUND
-    assert "no task 'nowhere'" in result.err
+    assert "No task 'nowhere'" in result.err
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ async def test_a_nul_character_in_the_input_survives(plane: ControlPlane) -> Non
 
 
 async def test_an_unknown_task_is_refused_with_near_names(plane: ControlPlane) -> None:
-    with pytest.raises(NotFoundError, match=r"(?s)no task 'ordr'.*Did you mean order"):
+    with pytest.raises(NotFoundError, match=r"(?s)No task 'ordr'.*Did you mean order"):
         await plane.trigger("ordr", {})
 
 

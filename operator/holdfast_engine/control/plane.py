@@ -74,7 +74,7 @@ class ControlPlane:
             NotFoundError: no such task; names those that could be meant.
             InputError: the input does not fit; lists what, with paths.
             LimitError: the input is too large.
-            ConflictError: the name is taken.
+            ConflictError: the name is taken, or the idempotency key was used with another input.
         """
         text = input_text(input)
         wanted = options or TriggerOptions()
@@ -84,8 +84,16 @@ class ControlPlane:
         try:
             row = await self._row("trigger_run", self.namespace, task, text, wanted.to_json())
         except NotFoundError as error:
-            raise NotFoundError(f"{error}. {near_names(task, await self.task_names())}") from None
-        return Triggered(row["run_id"], row["run_name"], row["created"])
+            if wanted.entrypoint is not None:
+                raise
+            raise NotFoundError(
+                f"No task {task!r} in namespace {self.namespace!r}. {near_names(task, await self.task_names())} "
+                "Register one with `holdfast dev MODULE`, or apply a Task."
+            ) from error
+        triggered = Triggered(row["run_id"], row["run_name"], row["created"])
+        if not triggered.created:
+            await self._check_same_input(triggered, text, wanted.idempotency_key)
+        return triggered
 
     async def find(self, run: str | UUID) -> UUID:
         """The id of a run.
@@ -327,6 +335,14 @@ class ControlPlane:
         schema = None if input_schema is None else json.dumps(input_schema)
         rows = await self._rows("put_task", self.namespace, name, entrypoint, queue, schema, json.dumps(spec))
         return _put_outcome(rows)
+
+    async def _check_same_input(self, earlier: Triggered, text: str, key: str | None) -> None:
+        rows = await self._rows("read_run_input", earlier.run_id)
+        if rows and json.loads(rows[0]["input"]) != json.loads(text):
+            raise ConflictError(
+                f"The idempotency key {key!r} belongs to run {earlier.name} ({earlier.run_id}), whose input differs "
+                "from this one. Give another key, or the same input."
+            )
 
     async def _log_lines(self, run_id: UUID, after: tuple[int, int]) -> list[LogLine]:
         rows = await patiently(lambda: self._rows("list_log_lines", run_id, *after, PAGE))

@@ -32,7 +32,7 @@ def near_names(name: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     names = list(known)
-    near = get_close_matches(name, names, n=3, cutoff=0.5)
+    near = get_close_matches(name, names, n=3, cutoff=0.7)
     if near:
         return f"Did you mean {' or '.join(near)}?"
     shown = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")

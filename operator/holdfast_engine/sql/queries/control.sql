@@ -19,6 +19,10 @@ select r.input, r.result, r.error, r.template,
 from holdfast.runs r
 where r.id = $1
 
+-- name: read_run_input
+-- What a run was triggered with.
+select input from holdfast.runs where id = $1
+
 -- name: list_runs
 -- Ids of a namespace's runs, newest first, of one task or queue if given.
 select id from holdfast.runs
