@@ -86,8 +86,10 @@ async def main() -> int:
             say(f"applied {MANIFEST.name}: {applied.address} {applied.outcome}")
             await kill_part_way(plane, applied.run_id)
             story = await finish(plane, applied.run_id, trace)
+    say("checking: the plain loop counts the same packages, and the file tells which steps were executed twice")
+    expected = await asyncio.to_thread(lambda: asdict(plain.census()))
     show(story)
-    problems = check(story, await asyncio.to_thread(lambda: asdict(plain.census())))
+    problems = check(story, expected)
     for problem in problems:
         console.print(f"[bold red]WRONG[/]  {problem}")
     if not problems:

@@ -116,7 +116,7 @@ class Programs:
         for parent in path.resolve().parents:
             status = parent.stat()
             if status.st_uid != self.uid and not status.st_mode & _PASS_THROUGH:
-                _logger.warning("PostgreSQL runs as user nobody, who must pass: chmod o+x %s", parent)
+                _logger.info("opened %s for user nobody, as whom PostgreSQL runs (chmod o+x)", parent)
                 parent.chmod(stat.S_IMODE(status.st_mode) | _PASS_THROUGH)
 
     def _allow_running(self) -> None:
