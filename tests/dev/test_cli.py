@@ -9,6 +9,7 @@ from holdfast_engine.control.options import TriggerOptions
 from holdfast_engine.control.plane import ControlPlane
 from tests.support.cli import Cli
 from tests.support.databases import Database
+from tests.support.protocol import ControlPlane as ControlFunctions
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": False}
 
@@ -110,7 +111,8 @@ async def test_a_trigger_is_answered_with_the_run(cli: Cli, plane: ControlPlane)
         ("count", "{}", CliExit.USAGE, "n: missing"),
         ("count", '{"n": 1, "m": 2}', CliExit.USAGE, "m: no such parameter"),
         ("count", "{n: 1}", CliExit.USAGE, "not JSON"),
-        ("cuont", "{}", CliExit.NOT_FOUND, "Did you mean count?"),
+        ("cuont", "{}", CliExit.NOT_FOUND, "Did you mean count? Register one with `holdfast dev MODULE`"),
+        ("mound", "{}", CliExit.NOT_FOUND, "There are: count."),
     ],
 )
 async def test_a_bad_trigger_is_refused(
@@ -122,6 +124,29 @@ async def test_a_bad_trigger_is_refused(
     assert complaint in result.err
     assert complaint in result.document["error"]["message"]
     assert await plane.runs() == []
+
+
+async def test_an_idempotency_key_with_another_input_is_refused(cli: Cli, plane: ControlPlane) -> None:
+    first = await plane.trigger("count", {"n": 1}, TriggerOptions(idempotency_key="k"))
+
+    second = await cli("trigger", "count", "--input", '{"n": 2}', "--idempotency-key", "k")
+
+    assert second.code == CliExit.REFUSED
+    assert f"'k' belongs to run {first.name} ({first.run_id}), whose input differs" in second.err
+
+
+async def test_what_is_asked_of_a_running_run_is_told_as_still_to_come(
+    cli: Cli, plane: ControlPlane, database: Database
+) -> None:
+    triggered = await plane.trigger("count", {"n": 1}, TriggerOptions(name="first"))
+    await ControlFunctions(await database.connect()).admit(triggered.run_id)
+
+    suspended = await cli("runs", "suspend", "first")
+    page = await cli("runs", "get", "first")
+
+    assert suspended.out == "run first is Starting and will be suspended before its next step\n"
+    assert "requested:  to suspend before its next step" in page.out
+    assert "next:" not in page.out
 
 
 async def test_runs_are_listed_for_people_and_for_programs(cli: Cli, plane: ControlPlane) -> None:
@@ -150,12 +175,14 @@ async def test_a_run_is_shown_for_people_and_for_programs(cli: Cli, plane: Contr
 async def test_requests_about_a_run(cli: Cli, plane: ControlPlane) -> None:
     await plane.trigger("count", {"n": 1}, TriggerOptions(name="first"))
 
-    states = [
-        (await cli("runs", verb, "first", "-o", "json")).document["state"]
-        for verb in ("suspend", "unsuspend", "cancel")
-    ]
+    answers = [(await cli("runs", verb, "first", "-o", "json")).document for verb in ("suspend", "unsuspend", "cancel")]
 
-    assert states == ["Suspended", "Queued", "Canceled"]
+    run = await plane.get("first")
+    assert {(answer["run"], answer["name"]) for answer in answers} == {(str(run.id), "first")}
+    assert [answer["state"] for answer in answers] == ["Suspended", "Queued", "Canceled"]
+    again = await cli("runs", "cancel", "first", "-o", "json")
+    assert again.code == CliExit.REFUSED
+    assert "run first is Canceled already" in again.err
     refused = await cli("runs", "resume", "first")
     assert refused.code == CliExit.REFUSED
     assert "only a dead letter can be resumed" in refused.err

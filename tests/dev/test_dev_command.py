@@ -60,6 +60,7 @@ async def dsn_of(dev: Process) -> str:
 
 
 async def test_it_runs_what_is_triggered_shows_it_and_leaves_nothing_running(cli: Cli) -> None:
+    (cli.folder / "ready").write_text("of one that was killed")
     async with cli.started("dev", "tasks", "--ready-file", "ready") as dev:
         dsn = await dsn_of(dev)
         ready = json.loads((cli.folder / "ready").read_text())
@@ -72,6 +73,7 @@ async def test_it_runs_what_is_triggered_shows_it_and_leaves_nothing_running(cli
     assert (run.state, run.result) == (State.SUCCEEDED, 42)
     assert (ready["database"], ready["pid"], sorted(ready["tasks"])) == (dsn, dev.pid, ["double", "walk"])
     assert dev.returncode == CliExit.OK
+    assert not (cli.folder / "ready").exists()
     assert f"{run.name}  Succeeded  attempt 1" in err.decode()
     with pytest.raises(OSError, match=r"No such file|refused"):
         await asyncpg.connect(dsn)

@@ -12,6 +12,7 @@ import pytest
 
 from holdfast.contract.exit_codes import CliExit
 from holdfast.domain.states import State
+from holdfast_engine.control.options import TriggerOptions
 from holdfast_engine.control.plane import ControlPlane
 from tests.support.cli import Cli
 from tests.support.gate import Gate
@@ -212,6 +213,24 @@ async def test_a_failed_run_ends_with_its_traceback_and_is_a_dead_letter(cli: Cl
     assert [letter["run"] for letter in letters.document] == [result.document["run"]]
 
 
+async def test_people_are_told_of_a_failure_beside_standard_output_in_the_authors_frames(cli: Cli) -> None:
+    result = await cli("run", "tasks:refuse")
+
+    assert (result.code, result.out) == (CliExit.RUN_FAILED, "")
+    assert "raise NonRetryableError" in result.err
+    assert "holdfast/runtime" not in result.err
+
+
+async def test_a_name_that_a_killed_command_holds_says_how_to_go_on(cli: Cli, plane: ControlPlane) -> None:
+    await plane.trigger("walk", {}, TriggerOptions(name="mine", entrypoint="tasks:walk", launcher="of the killed one"))
+
+    result = await cli("run", "tasks:walk", "--name", "mine")
+
+    assert result.code == CliExit.REFUSED
+    assert "That one is Queued: if its command was killed, `holdfast dev`" in result.err
+    assert "--idempotency-key" in result.err
+
+
 async def test_a_result_that_cannot_be_recorded_says_why(cli: Cli) -> None:
     result = await cli("run", "tasks:enclosed", "-o", "json")
 
@@ -231,6 +250,7 @@ async def test_a_result_that_cannot_be_recorded_says_why(cli: Cli) -> None:
         ("tasks:report", "@/dev/zero", CliExit.USAGE, "over the limit of 1,048,576 bytes"),
         ("tasks:reprot", "{}", CliExit.NOT_FOUND, "has no task 'reprot'; its tasks are: "),
         ("tasks", "{}", CliExit.USAGE, "'tasks' must have the form 'package.module:function'"),
+        ("tasks:", "{}", CliExit.USAGE, "'tasks:' must have the form 'package.module:function'"),
         ("./tasks.py:report", "{}", CliExit.USAGE, "must have the form 'package.module:function'"),
         ("nowhere:report", "{}", CliExit.USAGE, "No module named 'nowhere'"),
     ],

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from holdfast.cli.run_page import attempt_sentence
+from holdfast.cli.run_page import attempt_sentence, count
 from holdfast.domain.errors import ControlError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Narrator:
                 continue
             if steps != self._steps:
                 self._steps = steps
-                self._tell(f"  {steps} steps recorded")
+                self._tell(f"  {count(steps, 'step')} recorded")
 
     async def _tell_lines(self) -> None:
         async for line in self._plane.logs(self._run_id, follow=True):

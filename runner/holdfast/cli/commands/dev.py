@@ -38,7 +38,8 @@ def add_to(app: typer.Typer) -> None:
             typer.Argument(metavar="[MODULE]...", help="Modules whose tasks can be triggered by name."),
         ] = None,
         ready_file: Annotated[
-            Path | None, typer.Option(help="Written when everything is up: a JSON object with `database` and `pid`.")
+            Path | None,
+            typer.Option(help="Written when everything is up, removed at the end: JSON with `database`, `pid`."),
         ] = None,
         grace: Annotated[
             int, typer.Option(metavar="SECONDS", min=0, help="Time for processes to hand over at the end.")
@@ -58,6 +59,7 @@ def add_to(app: typer.Typer) -> None:
         state.create()
         async with (
             _only_one(state),
+            _no_longer_than_ready(ready_file),
             session.database() as database,
             serving(
                 database,
@@ -95,6 +97,19 @@ async def _only_one(state: StateDirectory) -> AsyncIterator[None]:
         yield
     finally:
         lock.release()
+
+
+@asynccontextmanager
+async def _no_longer_than_ready(ready_file: Path | None) -> AsyncIterator[None]:
+    """Nobody finds the file of one that has stopped, or was killed."""
+    if ready_file is None:
+        yield
+        return
+    ready_file.unlink(missing_ok=True)
+    try:
+        yield
+    finally:
+        ready_file.unlink(missing_ok=True)
 
 
 def _say_ready(session: Session, dsn: str, tasks: list[str], ready_file: Path | None) -> None:

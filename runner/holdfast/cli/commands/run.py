@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,13 +16,15 @@ from holdfast.cli.definitions import options_of
 from holdfast.cli.documents import run_document
 from holdfast.cli.inputs import InputOption, read_input
 from holdfast.cli.session import Session
+from holdfast.cli.tracebacks import without_machinery
 from holdfast.contract.exit_codes import CliExit
 from holdfast.contract.patterns import ENTRYPOINT, MEANINGS
-from holdfast.domain.errors import InputError
+from holdfast.domain.errors import ConflictError, InputError
 from holdfast.domain.states import State
 from holdfast.sdk.task import Task
 
 if TYPE_CHECKING:
+    from holdfast_engine.control.options import TriggerOptions
     from holdfast_engine.control.plane import ControlPlane
     from holdfast_engine.control.views import RunDetail, Triggered
 
@@ -69,11 +72,14 @@ def add_to(app: typer.Typer) -> None:
                 session.database() as database,
                 serving(database, launcher, Path(folder), namespace=session.settings.namespace) as plane,
             ):
-                triggered = await plane.trigger(task.name, text, options)
+                triggered = await _trigger(plane, task, text, options)
                 if not triggered.created:
                     await adopt_run(database.pool, triggered.run_id, launcher)
                 detail, was_interrupted = await _follow(session, plane, triggered)
-        session.answer(run_document(detail), _sentence(detail))
+        if session.wants_json or detail.state is State.SUCCEEDED:
+            session.answer(run_document(detail), json.dumps(detail.result, ensure_ascii=False, indent=2))
+        else:
+            session.tell(_failure(detail))
         raise typer.Exit(CliExit.INTERRUPTED if was_interrupted else _EXITS.get(detail.state, CliExit.RUN_FAILED))
 
 
@@ -83,6 +89,19 @@ def _load(entrypoint: str) -> Task[..., Any]:
     if not re.fullmatch(ENTRYPOINT, entrypoint):
         raise InputError(f"{entrypoint!r} {MEANINGS[ENTRYPOINT]}, for instance orders.tasks:process.")
     return load_task(entrypoint)
+
+
+async def _trigger(plane: ControlPlane, task: Task[..., Any], text: str, options: TriggerOptions) -> Triggered:
+    try:
+        return await plane.trigger(task.name, text, options)
+    except ConflictError as error:
+        known = await plane.named(options.name) if options.name else None
+        if known is None or known.is_final or known.idempotency_key == (options.idempotency_key or ""):
+            raise
+        raise ConflictError(
+            f"{error}. That one is {known.state}: if its command was killed, `holdfast dev` in the same directory "
+            "goes on with it; a command with --idempotency-key can be given again."
+        ) from None
 
 
 async def _follow(session: Session, plane: ControlPlane, triggered: Triggered) -> tuple[RunDetail, bool]:
@@ -99,11 +118,7 @@ async def _follow(session: Session, plane: ControlPlane, triggered: Triggered) -
         return await plane.wait(triggered.run_id), True
 
 
-def _sentence(detail: RunDetail) -> str:
-    import json
-
-    if detail.state is State.SUCCEEDED:
-        return json.dumps(detail.result, ensure_ascii=False, indent=2)
+def _failure(detail: RunDetail) -> str:
     traceback = (detail.error or {}).get("traceback")
     reason = f"{detail.state}: {detail.message or detail.reason}"
-    return f"{traceback}\n{reason}" if traceback else reason
+    return f"{without_machinery(traceback)}\n{reason}" if traceback else reason

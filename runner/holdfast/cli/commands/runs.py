@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +10,11 @@ from holdfast.cli.command import command
 from holdfast.cli.documents import print_document, run_document
 from holdfast.cli.run_page import run_page
 from holdfast.cli.session import Session
-from holdfast.domain.states import State
+from holdfast.domain.errors import WrongStateError
+from holdfast.domain.states import FINAL, State
+
+if TYPE_CHECKING:
+    from holdfast_engine.control.views import RunView
 
 app = typer.Typer(help="Executions of tasks.", no_args_is_help=True)
 
@@ -103,35 +107,45 @@ async def cancel(
 ) -> None:
     """End a run. A running attempt gets some time to clean up."""
     async with session.control_plane() as plane:
-        _answer_state(session, run, await plane.cancel(run, grace))
+        view = await plane.get(run)
+        state = view.state if view.is_final else await plane.cancel(view.id, grace)
+    if state in FINAL - {State.CANCELED} or view.is_final:
+        raise WrongStateError(f"run {view.name} is {state} already: nothing is left to cancel.")
+    _answer_state(session, view, state)
 
 
 @command(app, "suspend")
 async def suspend(session: Session, run: Run) -> None:
     """Let a run rest before its next step; it holds no process and no slot."""
     async with session.control_plane() as plane:
-        _answer_state(session, run, await plane.suspend(run))
+        view = await plane.get(run)
+        state = await plane.suspend(view.id)
+    note = "" if state is State.SUSPENDED else " and will be suspended before its next step"
+    _answer_state(session, view, state, note)
 
 
 @command(app, "unsuspend")
 async def unsuspend(session: Session, run: Run) -> None:
     """Let a suspended run go on."""
     async with session.control_plane() as plane:
-        _answer_state(session, run, await plane.unsuspend(run))
+        view = await plane.get(run)
+        _answer_state(session, view, await plane.unsuspend(view.id))
 
 
 @command(app, "resume")
 async def resume(session: Session, run: Run) -> None:
     """Let a dead letter go on from its failed step, with fresh counters."""
     async with session.control_plane() as plane:
-        _answer_state(session, run, await plane.resume(run))
+        view = await plane.get(run)
+        _answer_state(session, view, await plane.resume(view.id))
 
 
 @command(app, "discard")
 async def discard(session: Session, run: Run) -> None:
     """Take a run out of the dead letters; it stays in the list of runs."""
     async with session.control_plane() as plane:
-        _answer_state(session, run, await plane.discard(run))
+        view = await plane.get(run)
+        _answer_state(session, view, await plane.discard(view.id))
 
 
 @command(app, "replay")
@@ -142,5 +156,6 @@ async def replay(session: Session, run: Run) -> None:
     session.answer({"run": replayed.run_id, "name": replayed.name}, f"run {replayed.name} accepted ({replayed.run_id})")
 
 
-def _answer_state(session: Session, run: str, state: State) -> None:
-    session.answer({"run": run, "state": state}, f"run {run} is {state}")
+def _answer_state(session: Session, run: RunView, state: State, note: str = "") -> None:
+    document = {"run": run.id, "name": run.name, "state": state}
+    session.answer(document, f"run {run.name} is {state}{note}")
