@@ -15,12 +15,12 @@ import asyncpg
 
 from holdfast.contract.environment import DATABASE_POOLER, Pooler
 from holdfast.protocol.refusals import BROKEN, refusal_of
+from holdfast.protocol.statement_watch import StatementWatch
 
 _log = logging.getLogger("holdfast")
 
 CONNECT_TIMEOUT_SECONDS = 10.0
-COMMAND_TIMEOUT_SECONDS = 60.0
-"""A statement that takes longer counts as a lost connection: the server, or the way to it, is gone."""
+STATEMENT_TIMEOUT_SECONDS = 60.0
 
 _SHARED_SESSION_STATES = frozenset({"26000", "42P05", "08P01", "22021", "22P03"})
 """What a server says when our prepared statement is not there, is there already, or is one that another client of the
@@ -49,13 +49,21 @@ class Connection:
     Args:
         dsn: where Postgres is, with a login that is a member of ``holdfast_runner``.
         transaction_pooler: True behind a pooler in transaction mode that does not know prepared statements.
+        statement_timeout_seconds: a statement that takes longer counts as a lost connection.
     """
 
-    def __init__(self, dsn: str, *, transaction_pooler: bool = False) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        transaction_pooler: bool = False,
+        statement_timeout_seconds: float = STATEMENT_TIMEOUT_SECONDS,
+    ) -> None:
         self._dsn = dsn
         self._transaction_pooler = transaction_pooler
         self._connection: asyncpg.Connection | None = None
         self._turn = asyncio.Lock()
+        self._watch = StatementWatch(statement_timeout_seconds, self.drop)
 
     async def row(self, query: str, *arguments: object) -> asyncpg.Record:
         """Run ``query`` and return its only row.
@@ -102,13 +110,16 @@ class Connection:
         connection = self._connection
         if connection is None or connection.is_closed():
             connection = self._connection = await self._connect()
-        return await connection.fetch(query, *arguments)
+        self._watch.began()
+        try:
+            return await connection.fetch(query, *arguments)
+        finally:
+            self._watch.ended()
 
     async def _connect(self) -> asyncpg.Connection:
         return await asyncpg.connect(
             self._dsn,
             timeout=CONNECT_TIMEOUT_SECONDS,
-            command_timeout=COMMAND_TIMEOUT_SECONDS,
             statement_cache_size=0 if self._transaction_pooler else 100,
         )
 
@@ -120,6 +131,7 @@ class Connection:
 
     async def close(self) -> None:
         """Say goodbye to the server; do nothing when there is no connection."""
+        self._watch.close()
         connection, self._connection = self._connection, None
         if connection is not None and not connection.is_closed():
             try:
