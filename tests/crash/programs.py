@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from random import Random
 from typing import Any
 
-from holdfast import checkpoint, gather, now, random, sleep, step, task, uuid4
+from holdfast import Retry, checkpoint, gather, now, random, sleep, step, task, uuid4
 from tests.crash.steps import (
     Broken,
     broken,
     broken_deed,
+    broken_deed_until,
+    broken_until,
     deed,
     endless,
     flaky,
     flaky_deed,
+    keyed,
     large,
     large_deed,
     wiggle,
@@ -32,6 +36,8 @@ from tests.crash.steps import (
 from tests.support.oracle import began, effect
 
 Program = list[Any]
+
+ATTEMPTS = Retry(max_attempts=50, backoff=0.0)
 
 LARGE = 70_000
 MOMENT_SECONDS = 0.02
@@ -65,12 +71,13 @@ class Draw:
         leaves = _ASYNC_LEAVES if self._is_async else _DEF_LEAVES
         trees = _ASYNC_TREES if self._is_async else _DEF_TREES
         if depth == 0 or self._left <= 0 or self._chance.random() < 0.55:
-            return [self._chance.choice(leaves), self._label(), self._chance.randrange(3)]
+            leaf = self._chance.choice(leaves)
+            return [leaf, self._label(must_be_unique=leaf == "keyed"), self._chance.randrange(3)]
         return [self._chance.choice(trees), [self._part(depth - 1) for _ in range(self._chance.randint(1, 3))]]
 
-    def _label(self) -> str:
-        # some calls look alike
-        return self._chance.choice(["same", f"x{next(self._labels)}"])
+    def _label(self, *, must_be_unique: bool) -> str:
+        unique = f"x{next(self._labels)}"
+        return unique if must_be_unique or self._chance.random() < 0.5 else "same"
 
 
 def answer(program: Program) -> Any:
@@ -88,18 +95,16 @@ def answer(program: Program) -> Any:
         return True
     if kind == "in_vain":
         return f"done instead of {what}"
-    if kind == "race":
-        return f"done {what}"
     return f"done {what}"
 
 
-@task
+@task(retry=ATTEMPTS)
 async def carry_out(program: Program) -> Any:
     """Run an asynchronous program."""
-    return await run(program, count(1))
+    return await run(program)
 
 
-@task
+@task(retry=ATTEMPTS)
 def carry_out_def(program: Program) -> Any:
     """Run a ``def`` program."""
     return run_def(program)
@@ -109,7 +114,7 @@ def carry_out_def(program: Program) -> Any:
 async def nested(program: Program) -> Any:
     """A step whose body is a program."""
     began(str(program))
-    inner = [await run(part, count(1)) for part in program]
+    inner = [await run(part) for part in program]
     effect(str(program))
     return [f"in {len(program)}", inner]
 
@@ -123,15 +128,15 @@ def deed_nested(program: Program) -> Any:
     return [f"in {len(program)}", inner]
 
 
-async def run(program: Program, numbers: Iterator[int]) -> Any:
-    """Carry out one node of an asynchronous program; ``numbers`` make explicit keys unique."""
+async def run(program: Program) -> Any:
+    """Carry out one node of an asynchronous program."""
     kind, what, *more = program
     if kind == "nested":
         return await nested(what)
     if kind == "sequence":
-        return [await run(part, numbers) for part in what]
+        return [await run(part) for part in what]
     if isinstance(what, list):
-        return await _SIDE_BY_SIDE[kind]([run(part, numbers) for part in what])
+        return await _SIDE_BY_SIDE[kind]([partial(run, part) for part in what])
     return await _LEAVES[kind](what, more[0])
 
 
@@ -210,6 +215,15 @@ async def _values(label: str, _: int) -> bool:
     return found == f"done {label} {draw} {moment}" and await work(kept) == f"done {kept}"
 
 
+async def _keyed(label: str, _: int) -> str:
+    return await keyed(label)
+
+
+async def _fatal(label: str, _: int) -> str:
+    """Ends the first attempt that comes so far."""
+    return await broken_until(label, 1)
+
+
 async def _sleep(label: str, hours: int) -> str:
     await sleep(hours=hours + 1)
     return await work(label)
@@ -217,20 +231,21 @@ async def _sleep(label: str, hours: int) -> str:
 
 # --- trees -----------------------------------------------------------------------------------------------------------
 
-Branches = list[Coroutine[Any, Any, Any]]
+Branch = Callable[[], Coroutine[Any, Any, Any]]
+Branches = list[Branch]
 
 
 async def _gather(branches: Branches) -> list[Any]:
-    return list(await asyncio.gather(*branches))
+    return list(await asyncio.gather(*(branch() for branch in branches)))
 
 
 async def _holdfast_gather(branches: Branches) -> list[Any]:
-    return await gather(*branches)
+    return await gather(*(branch() for branch in branches))
 
 
 async def _group(branches: Branches) -> list[Any]:
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(branch) for branch in branches]
+        tasks = [group.create_task(branch()) for branch in branches]
     return [each.result() for each in tasks]
 
 
@@ -254,9 +269,26 @@ async def _first_completed(branches: Branches) -> list[Any]:
     return [found[number] for number in range(len(branches))]
 
 
-async def _numbered(number: int, branch: Coroutine[Any, Any, Any]) -> tuple[int, Any]:
+async def _guarded(branches: Branches) -> list[Any]:
+    """Compensates before it passes on the failure."""
+    try:
+        return [await branch() for branch in branches]
+    except Broken as error:
+        await work(f"sorry for {error}")
+        raise
+
+
+async def _tidy(branches: Branches) -> list[Any]:
+    """Records steps on its way out."""
+    try:
+        return await gather(*(branch() for branch in branches))
+    finally:
+        await work("tidy")
+
+
+async def _numbered(number: int, branch: Branch) -> tuple[int, Any]:
     await wiggle()
-    return number, await branch
+    return number, await branch()
 
 
 def _threads(programs: list[Program]) -> list[Any]:
@@ -316,6 +348,8 @@ _LEAVES: dict[str, Callable[[str, int], Coroutine[Any, Any, Any]]] = {
     "in_vain": _in_vain,
     "race": _race,
     "values": _values,
+    "keyed": _keyed,
+    "fatal": _fatal,
     "sleep": _sleep,
 }
 _SIDE_BY_SIDE: dict[str, Callable[[Branches], Coroutine[Any, Any, list[Any]]]] = {
@@ -324,6 +358,8 @@ _SIDE_BY_SIDE: dict[str, Callable[[Branches], Coroutine[Any, Any, list[Any]]]] =
     "group": _group,
     "as_completed": _as_completed,
     "first_completed": _first_completed,
+    "guarded": _guarded,
+    "tidy": _tidy,
 }
 _DEF_LEAF: dict[str, Callable[[str, int], Any]] = {
     "deed": lambda label, _: deed(label),
@@ -332,6 +368,7 @@ _DEF_LEAF: dict[str, Callable[[str, int], Any]] = {
     "broken_deed": _broken_deed,
     "deed_values": _deed_values,
     "deed_sleep": _deed_sleep,
+    "fatal_deed": lambda label, _: broken_deed_until(label, 1),
 }
 _IN_THREADS: dict[str, Callable[[list[Program]], list[Any]]] = {"threads": _threads, "pool": _pool}
 

@@ -1,4 +1,4 @@
-"""Every shape of program in real processes that are killed by SIGKILL: what a kill leaves behind is not simulated here."""
+"""Every shape of program in real processes, killed by SIGKILL: what a kill leaves behind is not simulated here."""
 
 from __future__ import annotations
 
