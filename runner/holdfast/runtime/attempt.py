@@ -29,7 +29,7 @@ from holdfast.protocol.client import AttemptClient
 from holdfast.protocol.connection import Connection, Database
 from holdfast.protocol.messages import AttemptOutcome, Ending, Flags, Identity, Opened, WaitKind
 from holdfast.runtime.author_call import call_coroutine, call_task
-from holdfast.runtime.branches import branching_threads, ordered_completions
+from holdfast.runtime.branches import branching_threads
 from holdfast.runtime.command import command_environment, run_command
 from holdfast.runtime.ending import ending_of
 from holdfast.runtime.faults import NO_FAULTS, FaultPoint, Faults
@@ -141,7 +141,6 @@ class Attempt:
             with (
                 self._output.captured(),
                 branching_threads(),
-                ordered_completions(),
                 on_shutdown_signal(session, heartbeat, self._environment.shutdown_grace_seconds),
             ):
                 return await self._call_task(opened, session)

@@ -80,54 +80,59 @@ def _branching_task(
 
 
 @contextmanager
-def ordered_completions() -> Iterator[None]:
-    """Let ``asyncio.as_completed`` make its tasks in the order of its arguments, while the context is open.
-
-    It puts coroutines into a set first, so the order in which it makes their tasks differs from process to process.
-    """
-    as_completed = asyncio.as_completed
-
-    def ordered(fs: Iterable[Any], **options: Any) -> Any:
-        if _variable.get() is not None:
-            fs = [asyncio.ensure_future(each) for each in dict.fromkeys(fs)]
-        return as_completed(fs, **options)
-
-    asyncio.as_completed = asyncio.tasks.as_completed = ordered
-    try:
-        yield
-    finally:
-        asyncio.as_completed = asyncio.tasks.as_completed = as_completed
-
-
-@contextmanager
 def branching_threads() -> Iterator[None]:
-    """Let threads started inside a run be branches too, while the context is open.
+    """Let threads started inside a run be branches too, while the context is open. Several may be open at once.
 
-    Wraps ``Thread.start`` and ``ThreadPoolExecutor.submit`` of this process, which serves one run. The threads of a
-    pool
-    itself are none: whether a pool needs another thread depends on timing, what is submitted to it does not.
+    Wraps ``Thread.start`` and ``ThreadPoolExecutor.submit`` of this process. The threads of a pool itself are none:
+    whether a pool needs another thread depends on timing, what is submitted to it does not. Also wraps
+    ``asyncio.as_completed``, which puts coroutines into a set before it makes tasks of them: their order, and so the
+    numbers of their branches, would differ from process to process.
     """
-    thread_start, pool_submit = threading.Thread.start, ThreadPoolExecutor.submit
-
-    def start(thread: threading.Thread) -> None:
-        if _variable.get() is not None and not _is_pool_thread(thread):
-            thread.run = _until_control_flow(_in_own_branch(thread.run))  # type: ignore[method-assign]  # the one hook before the thread exists
-        thread_start(thread)
-
-    def submit(pool: ThreadPoolExecutor, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        if _variable.get() is None:
-            return pool_submit(pool, function, *args, **kwargs)
-        futures: list[Future[Any]] = []
-        futures.append(pool_submit(pool, _in_own_branch(function, futures), *args, **kwargs))
-        return futures[0]
-
-    threading.Thread.start = start  # type: ignore[method-assign,assignment]  # restored below
-    ThreadPoolExecutor.submit = submit  # type: ignore[method-assign,assignment]  # restored below
+    global _wrapping
+    with _changing:
+        _wrapping += 1
+        if _wrapping == 1:
+            _set_wrapped(_start_in_branch, _submit_in_branch, _as_completed_in_order)
     try:
         yield
     finally:
-        threading.Thread.start = thread_start  # type: ignore[method-assign]  # as it was
-        ThreadPoolExecutor.submit = pool_submit  # type: ignore[method-assign]  # as it was
+        with _changing:
+            _wrapping -= 1
+            if _wrapping == 0:
+                _set_wrapped(_thread_start, _pool_submit, _as_completed)
+
+
+_thread_start, _pool_submit, _as_completed = threading.Thread.start, ThreadPoolExecutor.submit, asyncio.as_completed
+_wrapping = 0
+_changing = threading.Lock()
+
+
+def _set_wrapped(start: Any, submit: Any, as_completed: Any) -> None:
+    threading.Thread.start = start  # type: ignore[method-assign]  # there is no other hook
+    ThreadPoolExecutor.submit = submit  # type: ignore[method-assign]  # there is no other hook
+    asyncio.as_completed = asyncio.tasks.as_completed = as_completed
+
+
+def _start_in_branch(thread: threading.Thread) -> None:
+    if _variable.get() is not None and not _is_pool_thread(thread):
+        thread.run = _until_control_flow(_in_own_branch(thread.run))  # type: ignore[method-assign]  # before it exists
+    _thread_start(thread)
+
+
+def _submit_in_branch(
+    pool: ThreadPoolExecutor, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+) -> Future[Any]:
+    if _variable.get() is None:
+        return _pool_submit(pool, function, *args, **kwargs)
+    futures: list[Future[Any]] = []
+    futures.append(_pool_submit(pool, _in_own_branch(function, futures), *args, **kwargs))
+    return futures[0]
+
+
+def _as_completed_in_order(fs: Iterable[Any], **options: Any) -> Any:
+    if _variable.get() is not None:
+        fs = [asyncio.ensure_future(each) for each in dict.fromkeys(fs)]
+    return _as_completed(fs, **options)
 
 
 def _is_pool_thread(thread: threading.Thread) -> bool:

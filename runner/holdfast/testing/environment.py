@@ -12,7 +12,7 @@ from holdfast.domain.errors import CrashNotReachedError
 from holdfast.domain.states import State
 from holdfast.protocol.shared import SharedConnections
 from holdfast.runtime.attempt import Attempt
-from holdfast.runtime.branches import branching_threads, ordered_completions
+from holdfast.runtime.branches import branching_threads
 from holdfast.runtime.faults import FaultPoint
 from holdfast.runtime.session import SessionSettings
 from holdfast.sdk.failure import Failure, restore
@@ -69,7 +69,6 @@ class TaskEnvironment:
             self._connections = SharedConnections(as_runner(dsn), _CONNECTIONS)
             stack.push_async_callback(self._connections.close)
             stack.enter_context(branching_threads())
-            stack.enter_context(ordered_completions())
             self._driver = Driver(self._store, self.clock, as_runner(dsn))
             self._stack = stack.pop_all()
         return self
