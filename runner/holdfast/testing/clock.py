@@ -31,8 +31,8 @@ class Clock:
         duration_seconds = timedelta(seconds=seconds, minutes=minutes, hours=hours, days=days).total_seconds()
         if duration_seconds < 0:
             raise ValueError(f"the clock cannot go back by {-duration_seconds:g} s")
-        time: datetime = await self._store.value("advance_clock", duration_seconds)
-        return time
+        await self._store.value("advance_clock", duration_seconds)
+        return await self.now()
 
     async def advance_to(self, due: datetime) -> datetime:
         """Let time pass until ``due``; do nothing if that is over. Returns what time it is then.
@@ -42,8 +42,8 @@ class Clock:
         """
         if due.tzinfo is None:
             raise ValueError(f"advance_to({due!r}) needs a time zone, for instance datetime(..., tzinfo=UTC)")
-        time: datetime = await self._store.value("advance_clock_to", due)
-        return time
+        await self._store.value("advance_clock_to", due)
+        return await self.now()
 
 
 @asynccontextmanager

@@ -4,13 +4,12 @@ select holdfast.now()
 
 -- name: advance_clock
 -- Let so many seconds pass.
-update holdfast_testing.clock set offset_seconds = offset_seconds + $1::double precision returning holdfast.now()
+update holdfast_testing.clock set offset_seconds = offset_seconds + $1::double precision
 
 -- name: advance_clock_to
 -- Let time pass until then; never back.
 update holdfast_testing.clock
 set offset_seconds = offset_seconds + greatest(0, extract(epoch from $1::timestamptz - holdfast.now()))
-returning holdfast.now()
 
 -- name: widen_queue
 -- Tests wait for no slot.
