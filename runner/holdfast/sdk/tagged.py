@@ -68,7 +68,7 @@ def decode(text: str) -> Any:
         EncodingError: The text is not JSON, or carries a tag this version does not know.
     """
     try:
-        return _from_tagged_text(text) if QUOTED_MARK in text else json.loads(text)
+        return _from_tagged_text(text) if QUOTED_MARK in text else _from_plain_text(text)
     except _UNREADABLE as error:
         raise EncodingError(f"recorded text cannot be read ({error!r}): {excerpt(text)}") from None
 
@@ -275,4 +275,5 @@ def _untag(document: dict[str, Any]) -> object:
 _UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
 """What reading a damaged text, or a zone this machine does not know, ends in."""
 
+_from_plain_text = json.JSONDecoder().decode
 _from_tagged_text = json.JSONDecoder(object_hook=_untag).decode
