@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -124,12 +124,13 @@ class Session:
         """The database's time of day: what it said at the opening, plus what has passed here since."""
         return self._database_now + timedelta(seconds=time.monotonic() - self._opened_at)
 
-    async def run_step(
+    def run_step(
         self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    ) -> Coroutine[Any, Any, Any]:
         """See ``Journal.run_step``."""
-        self._refuse_other_loop()
-        return await self._awaited.run_step(step, strand, args, kwargs)
+        if strand.owner is None:  # a strand with an owner was found to be the task that runs now
+            self._refuse_other_loop()
+        return self._awaited.run_step(step, strand, args, kwargs)
 
     def run_step_blocking(
         self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
