@@ -18,9 +18,8 @@ from tests.support.oracle import VARIABLE, Oracle
 @pytest.fixture(scope="session")
 def crash_seed(pytestconfig: pytest.Config) -> int:
     """What all chances of the corpus are drawn from."""
-    given = pytestconfig.getoption("--crash-seed")
-    seed = random.SystemRandom().randrange(1_000_000) if given is None else int(given)
-    return seed
+    given = int(pytestconfig.getoption("--crash-seed"))
+    return random.SystemRandom().randrange(1_000_000) if given < 0 else given
 
 
 @pytest.fixture

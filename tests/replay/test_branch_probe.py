@@ -80,8 +80,8 @@ Program = Callable[[], Awaitable[list[list[int]]]]
 @pytest.mark.timeout(300)
 async def test_no_result_reaches_the_wrong_branch(database: Database, pytestconfig: pytest.Config) -> None:
     global _probe
-    given = pytestconfig.getoption("--crash-seed")
-    seed = random.SystemRandom().randrange(1_000_000) if given is None else int(given)
+    given = int(pytestconfig.getoption("--crash-seed"))
+    seed = random.SystemRandom().randrange(1_000_000) if given < 0 else given
     print(f"reproduce it with --crash-seed {seed}")
     chance = random.Random(seed)
     wrong, failed = [], []
