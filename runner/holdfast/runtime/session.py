@@ -56,6 +56,9 @@ _log = logging.getLogger("holdfast")
 _DOOMED_LOOK_SECONDS = 0.5
 """How often a call that waits to be canceled looks whether anybody is left to do it."""
 
+_HAND_OVER_SECONDS = 0.5
+"""How long a handover after every step waits for steps that run."""
+
 _LEFTOVER_GRACE_SECONDS = 1.0
 """For asyncio tasks that outlive the author's function: it did not wait for them either."""
 
@@ -296,7 +299,12 @@ class Session:
         """A step was executed and is durable."""
         if self._settings.always_replay:
             self.wait_kind = WaitKind.HANDOVER
-            self.departure.drain(RunParked("hands over after every step"))
+            why = RunParked("hands over after every step")
+            self.departure.drain(why)
+            # a step that runs may wait for one that is held
+            self.loop.call_soon_threadsafe(
+                self.loop.call_later, _HAND_OVER_SECONDS, self.departure.stop, why, context=Context()
+            )
 
     def note_flags(self, flags: Flags) -> None:
         """React to what is pending."""
