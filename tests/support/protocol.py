@@ -44,8 +44,8 @@ class Pod:
         return (await self.opening(**changed))[0]
 
     async def history(self, **changed: Any) -> list[asyncpg.Record]:
-        """Open the attempt (again) and return the recorded steps."""
-        return (await self.opening(**changed))[1:]
+        """Open the attempt (again) and return the recorded steps, in the order of their records."""
+        return sorted((await self.opening(**changed))[1:], key=lambda step: step["step_sequence"])
 
     async def opening(self, **changed: Any) -> list[asyncpg.Record]:
         """Open the attempt: one row for the run, then one for each step."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 import asyncpg
 
@@ -66,7 +67,7 @@ class AttemptClient:
             run_remaining_seconds=run["run_remaining_seconds"],
             database_now=run["database_now"],
             python_version=run["python_version"],
-            history=tuple(_recorded(step) for step in steps),
+            history=tuple(sorted(map(_recorded, steps), key=attrgetter("sequence"))),
         )
 
     async def record(self, steps: Sequence[StepRecord]) -> Flags:
@@ -144,15 +145,5 @@ class AttemptClient:
 
 
 def _recorded(row: asyncpg.Record) -> StepRecord:
-    return StepRecord(
-        key=row["step_key"],
-        sequence=row["step_sequence"],
-        position=row["step_position"],
-        kind=row["step_kind"],
-        name=row["step_name"],
-        outcome=_OUTCOMES[row["step_outcome"]],
-        tries=row["step_tries"],
-        elapsed_ms=0,
-        input_digest=row["step_input_digest"],
-        value=row["step_value"],
-    )
+    *_, key, sequence, position, kind, name, outcome, tries, input_digest, value = row
+    return StepRecord(key, sequence, position, kind, name, _OUTCOMES[outcome], tries, 0, input_digest, value)

@@ -1,7 +1,7 @@
 -- Begin an attempt: swap the single-use token for a session secret that the runner generated, and get the input and all
 -- checkpoints in one round trip. The first row is the run, with null in the columns of steps; each of the others is one
--- recorded step in the order of recording, with null in the columns of the run. Values over 64 KiB, and what exceeds
--- 16 MiB in total, come as null: `fetch` has them.
+-- recorded step, with null in the columns of the run. They come in no order: the sequence numbers say it, and the runner
+-- sorts faster. Values over 64 KiB, and what exceeds 16 MiB in total, come as null: `fetch` has them.
 -- Sending it twice with the same secret is allowed (the answer may have been lost); with another it is refused.
 create or replace function holdfast_v1.open(
     p_run_id uuid, p_attempt integer, p_token text, p_session bytea, p_runner jsonb,
