@@ -19,7 +19,7 @@ from holdfast.testing import CrashPlan, CrashPoint, RunResult, TaskEnvironment
 from holdfast.testing.process import KILL_AT
 from tests.support.oracle import Oracle, effects, executed_after_record
 
-WATCHDOG_SECONDS = 20.0
+WATCHDOG_SECONDS = 60.0
 """A run that has not ended by then will not."""
 
 ROOT = Path(__file__).parents[2]

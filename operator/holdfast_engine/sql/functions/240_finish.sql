@@ -19,9 +19,9 @@ begin
                 and a.session_hash = sha256(p_session)
                 and case p_outcome
                     when 'Succeeded' then a.outcome = 'Succeeded' and r.result is not distinct from p_value
-                    when 'Disrupted' then a.class = 'Disruption' and a.reason = p_reason
                     when 'Canceled' then a.outcome = 'Canceled'
-                    else a.class = p_class and a.reason = p_reason and a.message is not distinct from p_message end)
+                    when 'Disrupted' then a.class = 'Disruption' and a.reason in (p_reason, 'Canceled')
+                    else a.class = p_class and a.reason in (p_reason, 'Canceled') and a.message is not distinct from p_message end)
         then
             return r.state;
         end if;
