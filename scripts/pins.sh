@@ -26,5 +26,5 @@ part() {
 part base
 part dev --extra dev
 part operator --extra operator
-part test --extra dev --extra test
-part bench --extra dev --extra test --extra bench
+part test --extra dev --extra operator --extra test
+part bench --extra dev --extra operator --extra test --extra bench

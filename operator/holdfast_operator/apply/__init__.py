@@ -1,0 +1,1 @@
+"""Do what was decided: the writes to the cluster and to Postgres."""

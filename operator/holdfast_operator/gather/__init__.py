@@ -1,0 +1,1 @@
+"""Read one frozen snapshot: the resource, its pods, its row."""
