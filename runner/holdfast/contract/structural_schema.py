@@ -32,6 +32,9 @@ def _structural(schema: Schema, definitions: Schema) -> Schema:
     for nested in ("items", "additionalProperties"):
         if isinstance(kept.get(nested), dict):
             kept[nested] = _structural(kept[nested], definitions)
+    if "description" in kept:
+        # Docstrings are wrapped for readers of the code; `kubectl explain` wraps anew.
+        kept["description"] = " ".join(kept["description"].split())
     if kept.get("additionalProperties") is False:
         del kept["additionalProperties"]
     if kept.get("default", ...) in (None, [], {}):

@@ -11,6 +11,7 @@ from holdfast.contract.resources.condition import Conditions
 from holdfast.contract.resources.environment_variable import Environment
 from holdfast.contract.resources.metadata import KubernetesObject
 from holdfast.contract.resources.model import Model
+from holdfast.contract.resources.pod_template import PodTemplate
 from holdfast.contract.resources.retry import RetryPolicy
 from holdfast.contract.resources.scalar import (
     Argument,
@@ -70,8 +71,9 @@ class InlineTask(Model):
     pending_deadline_seconds: PositiveSeconds = 600
     """Longest time for a pod that cannot start, in seconds."""
 
-    pod_template: JsonObject | None = None
-    """A Kubernetes PodTemplateSpec (metadata and spec) on which the pods are built."""
+    pod_template: PodTemplate | None = None
+    """A Kubernetes PodTemplateSpec (metadata and spec) on which the pods are built. What would break the
+    isolation between runs is refused; any other field is passed through."""
 
     machine: Name | None = None
     """Name of a size of pod (CPU and memory) that the platform offers. Default: the queue's."""

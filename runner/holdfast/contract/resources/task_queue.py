@@ -10,6 +10,7 @@ from pydantic import Field
 from holdfast.contract.resources.condition import Conditions
 from holdfast.contract.resources.metadata import KubernetesObject
 from holdfast.contract.resources.model import Model
+from holdfast.contract.resources.pod_template import PodLabels
 from holdfast.contract.resources.scalar import (
     Count,
     Domain,
@@ -64,8 +65,8 @@ class PodDefaults(Model):
     """What the pods of a queue get where their template says nothing. Fields are those of a Kubernetes
     PodSpec."""
 
-    labels: Labels | None = None
-    """Labels of the pods."""
+    labels: PodLabels | None = None
+    """Labels of the pods. Those of holdfast.dev/ are reserved."""
 
     node_selector: Labels | None = None
     """Labels that a node must have."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from holdfast.contract.resources.metadata import KubernetesObject
 from holdfast.contract.resources.model import Model
@@ -25,6 +25,12 @@ from holdfast.contract.resources.union import check_one_of, one_of_rule
 
 MUTABLE_FIELDS: Final = frozenset({"cancel", "suspend", "ttl_seconds_after_finished"})
 """Fields of the spec that may change while the run lives."""
+
+_NO_WAY_BACK: Final[JsonValue] = {
+    "rule": "self || !oldSelf",
+    "message": "a canceled run stays canceled; create another run",
+    "reason": "FieldValueForbidden",
+}
 
 Priority = Annotated[int, Field(strict=True, ge=-1_000_000_000, le=1_000_000_000)]
 
@@ -83,7 +89,7 @@ class TaskRunSpec(Model):
     suspend: Flag = False
     """True stops the run before its next step and releases its pod and its slot; false lets it go on."""
 
-    cancel: Flag = False
+    cancel: Flag = Field(default=False, json_schema_extra={"x-kubernetes-validations": [_NO_WAY_BACK]})
     """True ends the run. There is no way back."""
 
     ttl_seconds_after_finished: Seconds | None = None
