@@ -39,6 +39,7 @@ class Patience:
             AttemptFenced: a newer attempt owns the run.
         """
         failing_since: float | None = None
+        told: type[Exception] | None = None
         wait_seconds = _FIRST_WAIT_SECONDS
         while True:
             try:
@@ -49,7 +50,11 @@ class Patience:
                 now = time.monotonic()
                 if failing_since is None:
                     failing_since = now
-                    _log.warning("holdfast: the database is away (%s); trying for %g s", error, self._grace_seconds)
+                left_seconds = self._grace_seconds - (now - failing_since)
+                # a broken connection comes first, and hides why the next one is of no use: say that, too
+                if type(error) is not told and left_seconds > 0:
+                    told = type(error)
+                    _log.warning("holdfast: the database is away (%s); trying for %g s", error, round(left_seconds, 1))
                 if now - failing_since >= self._grace_seconds:
                     raise DatabaseUnreachable(
                         f"the database was unreachable for {self._grace_seconds:g} s (databaseGraceSeconds): {error}"
