@@ -24,6 +24,7 @@ part() {
     mv "$scratch/$1.txt" "requirements/$1.txt"
 }
 part base
+part build --extra build
 part dev --extra dev
 part operator --extra operator
 part test --extra dev --extra operator --extra test
