@@ -110,6 +110,8 @@ async def test_a_trigger_is_answered_with_the_run(cli: Cli, plane: ControlPlane)
         ("count", '{"n": "one"}', CliExit.USAGE, "n: 'one' is not of type 'integer'"),
         ("count", "{}", CliExit.USAGE, "n: missing"),
         ("count", '{"n": 1, "m": 2}', CliExit.USAGE, "m: no such parameter"),
+        ("count", '{"n": 1, "n": 2}', CliExit.USAGE, "the key 'n' comes twice in one object"),
+        ("count", '{"n": 1.0}', CliExit.USAGE, "n: 1.0 is not of type 'integer'"),
         ("count", "{n: 1}", CliExit.USAGE, "not JSON"),
         ("cuont", "{}", CliExit.NOT_FOUND, "Did you mean count? Register one with `holdfast dev MODULE`"),
         ("mound", "{}", CliExit.NOT_FOUND, "There are: count."),

@@ -20,6 +20,8 @@ from tests.support.gate import Gate
 TASKS = """
 import os
 from pathlib import Path
+from typing import Annotated
+from pydantic import WithJsonSchema
 from holdfast import NonRetryableError, step, task
 
 @step
@@ -60,6 +62,10 @@ async def look_around() -> dict[str, str]:
             answers[query] = str(error)
     await connection.close()
     return answers
+
+@task
+async def narrow(count: Annotated[int, WithJsonSchema({"type": "integer", "maximum": 5})]) -> int:
+    return count
 
 @task
 async def refuse() -> None:
@@ -244,6 +250,9 @@ async def test_a_result_that_cannot_be_recorded_says_why(cli: Cli) -> None:
         ("tasks:report", '{"word": 1}', CliExit.USAGE, "word: Input should be a valid string"),
         ("tasks:report", "{}", CliExit.USAGE, "word: missing"),
         ("tasks:report", '{"word": "x", "wrod": 1}', CliExit.USAGE, "wrod: no such parameter; did you mean 'word'"),
+        ("tasks:report", '{"word": "x", "count": "2"}', CliExit.USAGE, "count: Input should be a valid integer"),
+        ("tasks:report", '{"word": "x", "word": "y"}', CliExit.USAGE, "the key 'word' comes twice in one object"),
+        ("tasks:narrow", '{"count": 7}', CliExit.USAGE, "count: 7 is greater than the maximum of 5"),
         ("tasks:report", '{"word"', CliExit.USAGE, "not JSON"),
         ("tasks:report", "[1]", CliExit.USAGE, "must be a JSON object"),
         ("tasks:report", "@nowhere.json", CliExit.USAGE, "nowhere.json cannot be read"),

@@ -260,6 +260,18 @@ async def test_code_that_says_it_is_pointless(
     assert outcome.code is RunnerExit.FAILED, "a resumed step is executed again"
 
 
+@pytest.mark.parametrize("inside", [False, True], ids=["in the task", "in a step that would be tried again"])
+async def test_a_call_that_has_no_place_of_its_own_is_not_tried_again(
+    control: ControlPlane, live: Live, inside: bool
+) -> None:
+    outcome = await live(f"{BROKEN}:keys_alike", {"inside": inside})
+    assert outcome.row == ("Failed", "ExceptionRaised")
+    assert "'one'" in outcome.run["message"]
+    assert (await control.attempt(outcome.pod))["class"] == "NonRetryable"
+    reopened = [step for step in outcome.steps if step["outcome"] != "Succeeded"]
+    assert [step["name"] for step in reopened] == (["keyed_alike_inside"] if inside else [])
+
+
 @pytest.mark.parametrize(("times", "state", "tries"), [(1, "Succeeded", 1), (3, "Succeeded", 3), (4, "Backoff", 3)])
 async def test_a_step_is_tried_again_in_the_process(live: Live, times: int, state: str, tries: int) -> None:
     outcome = await live(f"{BROKEN}:is_unlucky", {"times": times})

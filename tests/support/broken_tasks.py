@@ -184,3 +184,16 @@ async def nest(depth: int) -> int:
 @task
 async def nests(depth: int) -> int:
     return await nest(depth)
+
+
+@step(retry=Retry(max_attempts=3, backoff=0.0))
+async def keyed_alike_inside() -> None:
+    await keyed("one")
+    await keyed("one")
+
+
+@task
+async def keys_alike(*, inside: bool) -> None:
+    """Two calls claim one key: there is no telling which record is whose."""
+    await keyed("one")
+    await (keyed_alike_inside() if inside else keyed("one"))

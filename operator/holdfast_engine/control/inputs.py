@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from holdfast.contract.json_text import json_kind, parse_json
 from holdfast.contract.limits import INPUT_LIMIT_BYTES
-from holdfast.domain.errors import InputError, LimitError, MissingExtraError
+from holdfast.domain.errors import InputError, LimitError
+from holdfast_engine.control.input_schema import input_validator
 
 PROBLEMS_SHOWN = 20
 
@@ -36,9 +38,7 @@ def input_text(given: Input) -> str:
         )
     parsed = _parsed(text)
     if not isinstance(parsed, dict):
-        raise InputError(
-            f'The input must be a JSON object, {{"parameter": value, …}}, not {_JSON_WORDS[type(parsed)]}.'
-        )
+        raise InputError(f'The input must be a JSON object, {{"parameter": value, …}}, not {json_kind(parsed)}.')
     return text
 
 
@@ -49,10 +49,11 @@ def check_schema(schema: Mapping[str, Any], task: str) -> None:
         InputError: says what is wrong with it.
         MissingExtraError: the library that reads schemas is not installed.
     """
+    validator = input_validator()
     from jsonschema.exceptions import SchemaError
 
     try:
-        _validator().check_schema(schema)
+        validator.check_schema(schema)
     except SchemaError as error:
         raise InputError(
             f"The inputSchema of task {task} is no JSON Schema: {error.json_path}: {error.message}"
@@ -66,20 +67,13 @@ def check_input(text: str, schema: Mapping[str, Any], task: str) -> None:
         InputError: lists what does not fit, each with its path.
         MissingExtraError: the library that reads schemas is not installed.
     """
-    errors = sorted(_validator()(schema).iter_errors(json.loads(text)), key=lambda error: list(map(str, error.path)))
+    validator = input_validator()(schema, format_checker=input_validator().FORMAT_CHECKER)
+    errors = sorted(validator.iter_errors(json.loads(text)), key=lambda error: list(map(str, error.path)))
     lines = [line for error in errors for line in _lines(error)]
     if lines:
         more = [f"  and {len(lines) - PROBLEMS_SHOWN} more"] if len(lines) > PROBLEMS_SHOWN else []
         problems = "\n".join([f"  {line}" for line in lines[:PROBLEMS_SHOWN]] + more)
         raise InputError(f"The input of {task} does not fit its parameters:\n{problems}")
-
-
-def _validator() -> Any:
-    try:
-        from jsonschema import Draft202012Validator
-    except ImportError:
-        raise MissingExtraError(what="Checking an input by its schema", package="jsonschema", extra="dev") from None
-    return Draft202012Validator
 
 
 def _lines(error: Any) -> Iterable[str]:
@@ -121,22 +115,6 @@ def _dumped(given: Mapping[str, Any]) -> str:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise InputError("The input is nested too deep.") from None
+        return parse_json(text)
     except ValueError as error:
         raise InputError(f"The input is not JSON: {error}.") from None
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
-
-
-_JSON_WORDS = {
-    list: "a list",
-    str: "a string",
-    int: "a number",
-    float: "a number",
-    bool: "a boolean",
-    type(None): "null",
-}

@@ -58,12 +58,13 @@ async def register(plane: ControlPlane, task: Task[..., Any], launcher: str) -> 
         task.name,
         entrypoint=task.entrypoint,
         queue=task.queue,
-        input_schema=_input_schema(task),
+        input_schema=input_schema_of(task),
         defaults=options_of(task, launcher),
     )
 
 
-def _input_schema(task: Task[..., Any]) -> dict[str, Any] | None:
+def input_schema_of(task: Task[..., Any]) -> dict[str, Any] | None:
+    """JSON Schema that the inputs of a task are checked by when they are triggered; None if it has none."""
     try:
         return task.signature.json_schema()
     except DefinitionError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from holdfast.contract.reasons import FailureClass, Reason
 from holdfast.domain.errors import (
     AttemptDisrupted,
+    BranchError,
     CommandFailedError,
     CommandNotFoundError,
     ControlFlow,
@@ -36,6 +37,7 @@ _NON_RETRYABLE: dict[type[BaseException], Reason] = {
     HistoryMismatch: Reason.HISTORY_MISMATCH,
     RecordRefused: Reason.RESULT_NOT_RECORDABLE,
     DefinitionError: Reason.EXCEPTION_RAISED,
+    BranchError: Reason.EXCEPTION_RAISED,
     NonRetryableError: Reason.EXCEPTION_RAISED,
 }
 

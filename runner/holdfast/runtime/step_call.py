@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.contract.limits import RESULT_LIMIT_BYTES
-from holdfast.domain.errors import EncodingError
+from holdfast.domain.errors import BranchError, EncodingError
 from holdfast.domain.scopes import Place, StepKey
 from holdfast.protocol.messages import StepOutcome, StepRecord
 from holdfast.runtime.history import CANCEL_KIND, CANCEL_MARK
@@ -51,7 +51,7 @@ class StepCall:
 
     def wait_seconds(self, error: Exception) -> float | None:
         """Return how long to wait before the next try after ``error``; None to give up."""
-        if isinstance(error, EncodingError):
+        if isinstance(error, (BranchError, EncodingError)):
             return None
         return self.step.retry.wait_seconds(error, self.tries, random.random)
 

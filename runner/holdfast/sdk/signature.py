@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired
 
+from holdfast.contract.json_text import json_kind, parse_json
 from holdfast.domain.errors import DefinitionError, InputError
 from holdfast.sdk.excerpt import excerpt
 from holdfast.sdk.hints import type_hints
+from holdfast.sdk.input_schema import input_schema_writer
 from holdfast.sdk.problems import describe_mismatch, list_problems
 from holdfast.sdk.typed import adapter_for, spell_annotation
 
@@ -56,7 +57,7 @@ class Signature:
 
         Args:
             given: The input as JSON text, or as an object. What is in it is read as JSON is: a string becomes
-                a ``datetime`` where the annotation says so.
+                a ``datetime`` where the annotation says so. Nothing is guessed: ``"7"`` and ``7.0`` are no ``int``.
 
         Raises:
             InputError: Lists everything that does not fit, with its path.
@@ -68,7 +69,7 @@ class Signature:
         text = input_text(given) if isinstance(given, Mapping) else given
         self._refuse_other_than_object(text)
         try:
-            values = adapter.validate_json(text)
+            values = adapter.validate_json(text, strict=True)
         except ValidationError as error:
             problems = list_problems(error, self._describe)
             raise InputError(f"the input of {self._name} does not fit its parameters:\n{problems}") from None
@@ -88,7 +89,7 @@ class Signature:
         from pydantic.errors import PydanticUserError
 
         try:
-            schema = self._resolved_adapter().json_schema()
+            schema = self._resolved_adapter().json_schema(schema_generator=input_schema_writer())
         except PydanticUserError as error:
             raise DefinitionError(f"the input of {self._name} has no JSON Schema: {error}") from None
         for parameter in self._parameters.values():
@@ -136,16 +137,14 @@ class Signature:
 
     def _refuse_other_than_object(self, text: str | bytes) -> None:
         try:
-            parsed = json.loads(text, parse_constant=_refuse_constant)
-        except RecursionError:
-            raise InputError(f"the input of {self._name} is nested too deep") from None
+            parsed = parse_json(text)
         except ValueError as error:  # of JSON or of UTF-8; both say where
             raise InputError(f"the input of {self._name} is not JSON: {error}; given was {excerpt(text)}") from None
         if not isinstance(parsed, dict):
             fields = f"the fields {', '.join(self._parameters)}" if self._parameters else "no field"
             raise InputError(
                 f"the input of {self._name} must be a JSON object with {fields}, "
-                f"not {_JSON_WORDS[type(parsed)]}: {excerpt(parsed)}"
+                f"not {json_kind(parsed)}: {excerpt(parsed)}"
             )
 
     def _describe(self, problem: ErrorDetails) -> str:
@@ -195,10 +194,6 @@ def _adapter_for(parameters: Iterable[inspect.Parameter], hints: Mapping[str, An
     return TypeAdapter(kind)
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
-
-
 def _spell_field(path: tuple[int | str, ...]) -> str:
     """``items[0].price``, as a reader of JSON would say it."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
@@ -221,13 +216,3 @@ def _show_default(field: dict[str, Any], default: object) -> None:
         field["default"] = to_jsonable_python(default, bytes_mode="base64", inf_nan_mode="strings")
     except PydanticSerializationError:
         return  # a default may be an object that only the function knows
-
-
-_JSON_WORDS = {
-    list: "a list",
-    str: "a string",
-    int: "a number",
-    float: "a number",
-    bool: "a boolean",
-    type(None): "null",
-}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from holdfast.cli.command import command, forgive_cancel
-from holdfast.cli.definitions import options_of
+from holdfast.cli.definitions import input_schema_of, options_of
 from holdfast.cli.documents import run_document
 from holdfast.cli.inputs import InputOption, read_input
 from holdfast.cli.session import Session
@@ -52,13 +52,15 @@ def add_to(app: typer.Typer) -> None:
         """
         from dataclasses import replace
 
-        from holdfast_engine.control.inputs import input_text
+        from holdfast_engine.control.inputs import check_input, input_text
         from holdfast_engine.local.control_plane import serving
         from holdfast_engine.local.launcher_name import adopt_run, name_of_command
 
         task = _load(entrypoint)
         text = input_text(read_input(input))
         task.signature.validate(text)
+        if (schema := input_schema_of(task)) is not None:  # what a trigger refuses is refused here, too
+            check_input(text, schema, task.name)
         launcher = name_of_command()
         options = replace(
             options_of(task, launcher),
