@@ -41,6 +41,14 @@ spec:
 """
 
 
+SCHEDULE = """
+apiVersion: holdfast.dev/v1alpha1
+kind: TaskSchedule
+metadata: {name: mornings}
+spec: {taskRef: {name: order}, cron: "0 9 * * 1-5"}
+"""
+
+
 async def apply(cli: Cli, text: str) -> Any:
     result = await cli("apply", "-f", "-", "-o", "json", stdin=text)
     assert result.code == CliExit.OK, result.err
@@ -158,6 +166,14 @@ async def test_a_bad_manifest_is_refused_with_its_line(
     assert complaint in result.err
     assert "Traceback" not in result.err
     assert await plane.runs() == []
+
+
+async def test_a_schedule_is_refused_before_anything_is_applied(cli: Cli, plane: ControlPlane) -> None:
+    result = await cli("apply", "-f", "-", stdin="---".join([QUEUE, TASK, RUN, SCHEDULE]))
+
+    assert (result.code, result.out) == (CliExit.REFUSED, "")
+    assert "TaskSchedule default/mornings: this version of Holdfast does not run schedules yet" in result.err
+    assert (await plane.runs(), await plane.queues(), await plane.task_names()) == ([], [], [])
 
 
 async def test_a_missing_file_is_one_sentence(cli: Cli) -> None:

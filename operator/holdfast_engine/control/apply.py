@@ -25,7 +25,7 @@ from holdfast_engine.control.specs import (
 )
 from holdfast_engine.control.views import RunDetail
 
-_ORDER = (TaskQueue, Task, TaskRun, TaskSchedule)
+_ORDER = (TaskQueue, Task, TaskRun)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,10 @@ async def apply(plane: ControlPlane, resources: Sequence[Resource]) -> list[Appl
 
     Raises:
         ConflictError: a field that cannot change is different; names it.
-        ControlError: the database refused one; what was applied before it stays.
+        ControlError: there is a TaskSchedule, and nothing was applied; or the database refused a resource, and what
+            was applied before it stays.
     """
+    _refuse_schedules(resources)
     ordered = sorted(resources, key=lambda resource: _ORDER.index(type(resource)))
     return [await _apply(plane.in_namespace(each.metadata.namespace), each) for each in ordered]
 
@@ -56,9 +58,17 @@ async def _apply(plane: ControlPlane, resource: Resource) -> Applied:
         return await _apply_queue(plane, resource)
     if isinstance(resource, Task):
         return await _apply_task(plane, resource)
-    if isinstance(resource, TaskRun):
-        return await _apply_run(plane, resource)
-    raise ControlError(f"{resource.address}: this version of Holdfast does not run schedules yet.")
+    assert isinstance(resource, TaskRun)
+    return await _apply_run(plane, resource)
+
+
+def _refuse_schedules(resources: Sequence[Resource]) -> None:
+    schedules = [resource.address for resource in resources if isinstance(resource, TaskSchedule)]
+    if schedules:
+        raise ControlError(
+            f"{', '.join(schedules)}: this version of Holdfast does not run schedules yet. Nothing was applied: take "
+            "them out of the file, and let something else call `holdfast trigger` at the wanted times."
+        )
 
 
 async def _apply_queue(plane: ControlPlane, resource: TaskQueue) -> Applied:
