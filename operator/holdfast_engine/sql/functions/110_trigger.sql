@@ -2,8 +2,9 @@
 -- Options (all optional): name, queue, entrypoint, priority, concurrency_key, idempotency_key, tags, start_after,
 -- delay_seconds, expire_after_seconds, max_attempts, backoff_seconds, max_backoff_seconds, multiplier_percent,
 -- disruption_limit, active_deadline_seconds, attempt_deadline_seconds, pending_deadline_seconds, lease_seconds,
--- ttl_seconds, template, launcher, suspend, replay_of. What is not given comes from the task, then from the defaults below.
--- Returns the run's id and whether this call created it (false: the idempotency key was used before).
+-- ttl_seconds, template, launcher, suspend, replay_of, resource_uid. What is not given comes from the task, then from the defaults below.
+-- Returns the run's id and whether this call created it (false: the idempotency key was used before, or the same
+-- resource was accepted before: one uid is one run).
 create or replace function holdfast.trigger_run(
     p_namespace text, p_task text, p_input text, p_options jsonb default '{}',
     out run_id uuid, out run_name text, out created boolean
@@ -26,7 +27,7 @@ begin
         'delay_seconds', 'expire_after_seconds', 'max_attempts', 'backoff_seconds', 'max_backoff_seconds',
         'multiplier_percent', 'disruption_limit', 'active_deadline_seconds', 'attempt_deadline_seconds',
         'pending_deadline_seconds', 'lease_seconds', 'ttl_seconds', 'template', 'launcher', 'suspend',
-        'replay_of');
+        'replay_of', 'resource_uid');
     if unknown is not null then
         perform holdfast.refuse('HF004', format('unknown trigger options: %s', unknown));
     end if;
@@ -36,6 +37,14 @@ begin
             'pass a reference to the data instead (a path, a key in object storage)');
     elsif (json_typeof(p_input::json) = 'object') is not true then
         perform holdfast.refuse('HF004', 'the input must be a JSON object', 'pass {"parameter": value, ...}');
+    end if;
+
+    if p_options ->> 'resource_uid' is not null then
+        select r.id, r.name, false into run_id, run_name, created from holdfast.runs r
+        where r.resource_uid = p_options ->> 'resource_uid';
+        if found then
+            return;
+        end if;
     end if;
 
     select * into known from holdfast.tasks t where t.namespace = p_namespace and t.name = p_task;
@@ -66,7 +75,7 @@ begin
             id, namespace, name, task, queue, state, entrypoint, input, template, launcher, tags, priority, concurrency_key,
             idempotency_key, max_attempts, backoff_seconds, max_backoff_seconds, multiplier_percent, disruption_limit,
             run_deadline_seconds, attempt_deadline_seconds, pending_deadline_seconds, lease_seconds, ttl_seconds,
-            replay_of, created_at, queued_at, due_at, expire_at, suspended_from, suspended_at
+            replay_of, resource_uid, created_at, queued_at, due_at, expire_at, suspended_from, suspended_at
         ) values (
             run_id, p_namespace, run_name, p_task, v_queue, v_state,
             coalesce(wanted ->> 'entrypoint', known.entrypoint), p_input,
@@ -87,6 +96,7 @@ begin
             coalesce((wanted ->> 'lease_seconds')::integer, 30),
             (wanted ->> 'ttl_seconds')::integer,
             (wanted ->> 'replay_of')::uuid,
+            wanted ->> 'resource_uid',
             v_now,
             case when v_state = 'Queued' then v_now end,
             case when v_due > v_now then v_due end,
@@ -97,9 +107,13 @@ begin
         on conflict (namespace, task, idempotency_key) where idempotency_key is not null do nothing;
         created := found;
     exception when unique_violation then
-        -- a caller with the same idempotency key and name may have been faster by a moment
+        -- a caller with the same resource, or the same idempotency key and name, may have been faster by a moment
         created := false;
-        if not exists (
+        if exists (select from holdfast.runs r where r.resource_uid = wanted ->> 'resource_uid') then
+            select r.id, r.name into run_id, run_name from holdfast.runs r
+            where r.resource_uid = wanted ->> 'resource_uid';
+            return;
+        elsif not exists (
             select from holdfast.runs r
             where r.namespace = p_namespace and r.task = p_task and r.idempotency_key = wanted ->> 'idempotency_key')
         then

@@ -86,6 +86,8 @@ create table holdfast.runs (
     lease_seconds integer not null check (lease_seconds >= 1),
     ttl_seconds integer check (ttl_seconds >= 0),
     replay_of uuid,
+    -- the TaskRun in the cluster that is this run, by its uid: its name may come again, its uid does not
+    resource_uid text check (length(resource_uid) between 1 and 128),
 
     -- where it stands
     attempt integer not null default 0,
@@ -144,6 +146,7 @@ create table holdfast.runs (
 );
 
 create unique index runs_name on holdfast.runs (namespace, name);
+create unique index runs_resource_uid on holdfast.runs (resource_uid) where resource_uid is not null;
 create unique index runs_idempotency_key on holdfast.runs (namespace, task, idempotency_key)
     where idempotency_key is not null;
 -- Admission reads these two in their order, for one launcher and one key at a time; '' stands for any and for none.
