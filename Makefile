@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check format bench generate verify pins clean
+.PHONY: help venv demo test check format bench generate verify pins kind-up kind-down clean
 SHELL := bash
 
 export PYTHON
@@ -41,6 +41,12 @@ verify: venv ## Regenerate, and fail when a file of the repository changes by it
 
 pins: ## Resolve the newest versions again and write requirements/*.txt
 	@scripts/pins.sh
+
+kind-up: ## Start a kind cluster with Holdfast in it (needs Docker, kind and kubectl)
+	@scripts/kind-up.sh
+
+kind-down: ## Delete the kind cluster
+	@kind delete cluster --name holdfast
 
 clean: ## Remove .venv, caches and what builds left behind
 	rm -rf .venv .venv.lock .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
