@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -60,11 +60,24 @@ class Engine:
         database_dsn: as a role that owns the schema, which is up to date (`postgres.migrations`).
         launcher: makes the processes. The engine starts, drains and closes it.
         settings: see there.
+        on_change: called for each change of a run that is heard of, with its new state and its id. A hint: changes are
+            missed while the connection is away.
+        on_connect: called when it listens, and again when it listens after having been away.
     """
 
-    def __init__(self, database_dsn: str, launcher: Launcher, settings: EngineSettings) -> None:
+    def __init__(
+        self,
+        database_dsn: str,
+        launcher: Launcher,
+        settings: EngineSettings,
+        *,
+        on_change: Callable[[str, str], None] | None = None,
+        on_connect: Callable[[], None] | None = None,
+    ) -> None:
         self._launcher = launcher
         self._settings = settings
+        self._on_change = on_change
+        self._on_connect = on_connect
         self._database = EngineDatabase(database_dsn)
         self._listener = Listener(self._database, self._hear, self._wake_all)
         self._stop_requested = asyncio.Event()
@@ -174,13 +187,17 @@ class Engine:
         for watcher in self._watchers:
             watcher.put_nowait((service, report))
 
-    def _hear(self, state: str) -> None:
+    def _hear(self, state: str, run_id: str) -> None:
         for loop in self._interested.get(state, ()):
             loop.wake()
+        if self._on_change is not None and run_id:
+            self._on_change(state, run_id)
 
     def _wake_all(self) -> None:
         for loop in self._loops:
             loop.wake()
+        if self._on_connect is not None:
+            self._on_connect()
 
     async def _record_last_exits(self) -> None:
         try:

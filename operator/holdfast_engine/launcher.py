@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
+from holdfast.contract.reasons import FailureClass, Reason
+
 
 class AttemptId(NamedTuple):
     """Which attempt of which run; numbered from 1."""
@@ -47,6 +49,16 @@ class Launch:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExitCause:
+    """Why a process is gone, where its launcher knows more than the exit code says."""
+
+    failure: FailureClass
+    reason: Reason
+    #: For people: what happened.
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Exit:
     """The process of an attempt is gone. At most one of ``exit_code`` and ``signal`` is known."""
 
@@ -57,6 +69,15 @@ class Exit:
     signal: int | None = None
     #: The end of what it printed, for people.
     output_tail: str = ""
+    #: ``None`` if exit code and signal say all that is known.
+    cause: ExitCause | None = None
+    #: The task's own command was the process, without a runner that records an outcome: its exit code is the outcome.
+    is_command: bool = False
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the exit alone says that the attempt succeeded."""
+        return self.is_command and self.cause is None and self.exit_code == 0
 
 
 class Launcher(Protocol):

@@ -29,15 +29,15 @@ class Listener:
 
     Args:
         database: where to listen.
-        on_state: called with the state a run is in now.
+        on_change: called with the state a run is in now and its id, which is "" if it is about no run in particular.
         on_connect: called when it listens (again): what happened before was not heard.
     """
 
     def __init__(
-        self, database: EngineDatabase, on_state: Callable[[str], None], on_connect: Callable[[], None]
+        self, database: EngineDatabase, on_change: Callable[[str, str], None], on_connect: Callable[[], None]
     ) -> None:
         self._database = database
-        self._on_state = on_state
+        self._on_change = on_change
         self._on_connect = on_connect
         self._task: asyncio.Task[None] | None = None
 
@@ -81,4 +81,5 @@ class Listener:
             connection.terminate()
 
     def _hear(self, connection: object, pid: int, channel: str, payload: object) -> None:
-        self._on_state(str(payload).partition(" ")[0])
+        state, _, run_id = str(payload).partition(" ")
+        self._on_change(state, run_id)

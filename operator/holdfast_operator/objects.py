@@ -5,7 +5,7 @@ from __future__ import annotations
 from holdfast.contract import labels
 from holdfast_operator.kinds import Key, Kind, Object
 
-RUN_ID_ANNOTATION = labels.PREFIX + "run-id"
+RUN_ID_ANNOTATION = labels.RUN_ID
 """Id of the run, on its pods and on a TaskRun that the operator made."""
 
 

@@ -1,4 +1,4 @@
-"""Runs that are a TaskRun in a cluster: one uid is one run, a name can be given up, a command is opened from outside."""
+"""Runs that are a TaskRun in a cluster: one uid is one run, names are given up, commands are opened from outside."""
 
 from __future__ import annotations
 

@@ -63,6 +63,8 @@ class TriggerOptions:
     suspend: bool | None = None
     #: The run of which this is a replay.
     replay_of: UUID | None = None
+    #: Uid of the TaskRun that is this run: a second trigger with this uid finds the run of the first.
+    resource_uid: str | None = None
 
     def given(self) -> dict[str, Any]:
         """The options that are not None, as JSON values."""

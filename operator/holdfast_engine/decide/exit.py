@@ -31,6 +31,8 @@ class Verdict:
 
 def judge(exit: Exit) -> Verdict:
     """Say what ``exit`` means. The database is asked before: it applies only to an attempt that has not ended."""
+    if exit.cause is not None:
+        return _verdict(exit, exit.cause.failure, exit.cause.reason, exit.cause.sentence)
     if exit.signal is not None:
         return _judge_signal(exit, exit.signal)
     if exit.exit_code is not None:
@@ -46,6 +48,8 @@ def _judge_signal(exit: Exit, number: int) -> Verdict:
 
 
 def _judge_code(exit: Exit, code: int) -> Verdict:
+    if exit.is_command:
+        return _verdict(exit, FailureClass.APP, Reason.EXIT_CODE, f"the command ended with exit code {code}")
     if code == RunnerExit.FENCED:
         sentence = "the process was not let in"
         return _verdict(exit, FailureClass.START, Reason.LAUNCH_FAILED, sentence, only_unopened=True)

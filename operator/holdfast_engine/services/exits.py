@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from holdfast_engine.database import EngineDatabase
+from holdfast_engine.database import EngineDatabase, columns
 from holdfast_engine.decide.exit import judge
-from holdfast_engine.launcher import Exit, Launcher
+from holdfast_engine.launcher import AttemptId, Exit, Launcher
 from holdfast_engine.service_loop import PassReport
 from holdfast_engine.services.ended_attempts import EndedAttempt, end_attempts
 
@@ -28,7 +28,10 @@ class Exits:
     async def run_once(self) -> PassReport:
         """Take note of every process that is gone."""
         exits = self._launcher.exits()
-        await end_attempts(self._database, [_ended(exit) for exit in exits])
+        succeeded = [exit.id for exit in exits if exit.is_success]
+        if succeeded:
+            await self._database.rows("finish_commands", *columns(succeeded, len(AttemptId._fields)))
+        await end_attempts(self._database, [_ended(exit) for exit in exits if not exit.is_success])
         for exit in exits:
             await self._launcher.release(exit.id)
         return PassReport(changed=len(exits))

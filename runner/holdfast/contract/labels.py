@@ -22,6 +22,15 @@ QUEUE: Final = "holdfast.dev/queue"
 TASK: Final = "holdfast.dev/task"
 """Name of the task; absent for a run with an inline task."""
 
+RUN_ID: Final = "holdfast.dev/run-id"
+"""Annotation: id of the run, on its pods and on a TaskRun that was made for a run from code."""
+
+CONTAINER: Final = "holdfast.dev/container"
+"""Annotation on a pod: name of the container that is the attempt."""
+
+COMMAND: Final = "holdfast.dev/command"
+"""Annotation on a pod: `true` if the container is the task's own command, which records no outcome."""
+
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 """Kubernetes' own label for who manages an object; its value here is ``MANAGER``."""
 

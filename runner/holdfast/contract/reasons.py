@@ -66,11 +66,20 @@ class Reason(StrEnum):
     LEASE_EXPIRED = "LeaseExpired", "The attempt was not heard of for longer than its lease."
     PROCESS_LOST = "ProcessLost", "The process or its pod is gone without an outcome."
     DATABASE_UNREACHABLE = "DatabaseUnreachable", "The attempt could not record for longer than its grace."
+    EVICTED = "Evicted", "The pod was evicted: through the API, by a drain, or because its node ran short."
+    PREEMPTED = "Preempted", "The pod made room for one of higher priority."
+    NODE_TAINTED = "NodeTainted", "The pod's node got a taint that the pod does not tolerate, as a lost node does."
+    NODE_LOST = "NodeLost", "The pod's node is gone."
+    NODE_SHUTDOWN = "NodeShutdown", "The pod's node was shut down."
+    POD_DELETED = "PodDeleted", "Someone deleted the pod."
     SHUTDOWN_REQUESTED = "ShutdownRequested", "The process was asked to stop (drain, eviction, deletion)."
     FENCED = "Fenced", "A newer attempt owns the run."
 
     # Start
     LAUNCH_FAILED = "LaunchFailed", "The process or pod could not be created, or never opened its attempt."
+
+    POD_REJECTED = "PodRejected", "The node did not take the pod."
+    CONTAINER_CANNOT_RUN = "ContainerCannotRun", "The container's program could not be started."
 
     # Deadline
     ATTEMPT_DEADLINE_EXCEEDED = (
@@ -99,3 +108,10 @@ class Reason(StrEnum):
     RUNNING = "Running", "An attempt is running."
     WAITING_FOR_RETRY = "WaitingForRetry", "The last attempt failed; the next one has its time."
     SUSPENDED = "Suspended", "Someone suspended the run."
+    CANCELING = "Canceling", "The run was canceled, and its attempt cleans up."
+    TASK_NOT_FOUND = "TaskNotFound", "The TaskRun's task does not exist (yet)."
+
+    # what became of a TaskRun without a run
+    NAME_TAKEN = "NameTaken", "An active run that was triggered from code has the name."
+    RUN_MISSING = "RunMissing", "The run that the TaskRun shows was removed from the database."
+    REFUSED = "Refused", "The database refused the run; the message says why."

@@ -1,0 +1,104 @@
+"""Lists everything from time to time, because watches miss things: deletions above all, and whatever a dead one would tell."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+
+from holdfast.protocol.refusals import is_passing
+from holdfast_engine.backoff import Backoff
+from holdfast_operator.health import Pulse
+from holdfast_operator.kinds import PODS, WATCHED, Kind
+from holdfast_operator.kube import Kube
+from holdfast_operator.kube_errors import KubeError
+from holdfast_operator.metrics import Metrics
+from holdfast_operator.pod_selector import POD_SELECTOR
+from holdfast_operator.store import Store
+from holdfast_operator.trim import trimmed
+
+_logger = logging.getLogger("holdfast.operator")
+
+JITTER = 0.1
+
+
+class Sweep:
+    """Compares the store with the cluster.
+
+    Args:
+        kube: lists.
+        store: is corrected; it tells of each correction as of any other change.
+        namespaces: where to list; ``None`` among them: everywhere.
+        metrics: counts the corrections.
+        pulse: beats after each complete sweep.
+        afterwards: called at the end of each sweep: compares what else there is to compare.
+    """
+
+    def __init__(
+        self,
+        kube: Kube,
+        store: Store,
+        namespaces: Sequence[str | None],
+        metrics: Metrics,
+        pulse: Pulse,
+        afterwards: Sequence[Callable[[], Awaitable[None]]] = (),
+    ) -> None:
+        self._kube = kube
+        self._store = store
+        self._namespaces = namespaces
+        self._metrics = metrics
+        self._pulse = pulse
+        self._afterwards = afterwards
+        self._is_first = True
+
+    async def run_once(self) -> int:
+        """Sweep once; returns how many objects were news.
+
+        Raises:
+            KubeError: something could not be listed; what was listed before is in the store.
+        """
+        corrections = 0
+        for kind in WATCHED:
+            for namespace in self._namespaces:
+                corrections += await self._sweep(kind, namespace)
+        for compare in self._afterwards:
+            await compare()
+        self._is_first = False
+        self._pulse.beat()
+        return corrections
+
+    async def run_first(self) -> None:
+        """Sweep until it succeeds once, for a store that begins empty."""
+        await self._until_it_succeeds(Backoff())
+
+    async def run_forever(self, interval_seconds: float) -> None:
+        """Sweep every ``interval_seconds``, give or take a tenth."""
+        backoff = Backoff()
+        while True:
+            await asyncio.sleep(interval_seconds * random.uniform(1 - JITTER, 1 + JITTER))
+            await self._until_it_succeeds(backoff)
+            backoff.reset()
+
+    async def _until_it_succeeds(self, backoff: Backoff) -> None:
+        told = ""
+        while True:
+            try:
+                await self.run_once()
+                return
+            except Exception as error:
+                if not isinstance(error, KubeError) and not is_passing(error):
+                    _logger.exception("the sweep failed; it is tried again")
+                elif str(error) != told:
+                    told = str(error)
+                    _logger.warning("the sweep is tried again: %s", told)
+            await asyncio.sleep(backoff.next_seconds())
+
+    async def _sweep(self, kind: Kind, namespace: str | None) -> int:
+        labels = POD_SELECTOR if kind == PODS else None
+        listing = await self._kube.listing(kind, namespace, labels=labels, trim=trimmed)
+        changed = self._store.replace_all(kind, listing, namespace)
+        if changed and not self._is_first:
+            self._metrics.sweep_corrections.labels(kind.name).inc(len(changed))
+            _logger.info("the sweep found %d changes of %s that no watch had told", len(changed), kind.plural)
+        return len(changed)

@@ -1,0 +1,164 @@
+"""Watches of our kinds and our pods, by kopf: they tell at once what the sweep would find later.
+
+kopf keeps nothing in the cluster here: no finalizers, no annotations, no Events, no peering. What it tells goes into
+the store, and the store tells everyone else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any
+
+import kopf
+from kubernetes.aio.client import ApiClient
+
+from holdfast.domain.errors import HoldfastError
+from holdfast_operator.health import Health, Pulse
+from holdfast_operator.kinds import PODS, WATCHED, Kind
+from holdfast_operator.null_storages import NullDiffBase, NullProgress
+from holdfast_operator.pod_selector import POD_SELECTOR
+from holdfast_operator.store import Store
+from holdfast_operator.watch_session import watch_session
+
+PAGE_SIZE = 500
+INACTIVITY_SECONDS = 70.0
+"""A stream that is silent for so long is made again; Kubernetes sends a bookmark each minute."""
+RECONNECT_SECONDS = 0.5
+IDLE_WORKER_SECONDS = 0.1
+"""How long kopf's task of one object waits for its next event. Longer costs memory when many objects change."""
+REQUEST_TIMEOUT_SECONDS = 30.0
+CONNECT_TIMEOUT_SECONDS = 10.0
+
+
+class WatchesEndedError(HoldfastError):
+    """The watches ended, and nobody had asked them to."""
+
+
+class Watches:
+    """All watches of one operator.
+
+    Args:
+        client: where the API server is and who is asking.
+        store: is told of everything.
+        namespaces: which to watch; none: all.
+        watch_seconds: how long one watch lasts before it is made again.
+        health: learns of each watch that the API server accepts.
+        stall_seconds: how late a watch may be made again.
+        trust_env: go through the proxy that ``HTTPS_PROXY`` names.
+    """
+
+    def __init__(
+        self,
+        client: ApiClient,
+        store: Store,
+        namespaces: Collection[str],
+        *,
+        watch_seconds: int,
+        health: Health,
+        stall_seconds: float,
+        trust_env: bool = False,
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._namespaces = namespaces
+        self._watch_seconds = watch_seconds
+        self._health = health
+        self._stall_seconds = watch_seconds + INACTIVITY_SECONDS + stall_seconds
+        self._trust_env = trust_env
+        self._pulses: dict[str, Pulse] = {}
+        self._stop = asyncio.Event()
+        self._unheard: set[str] = set()
+        self._all_heard = asyncio.Event()
+
+    async def run(self, keep_signals: Callable[[], None] = lambda: None) -> None:
+        """Watch until `stop` is called.
+
+        Args:
+            keep_signals: installs the process' own signal handlers, which kopf replaces by its own.
+
+        Raises:
+            WatchesEndedError: they ended by themselves, because the API server refused something for good.
+        """
+        for path in self._paths():
+            self._pulses[path] = self._health.pulse(f"watch {path}", self._stall_seconds)
+        self._unheard = set(self._pulses)
+        existing = asyncio.all_tasks()
+        tasks = await kopf.spawn_tasks(
+            registry=self._registry(),
+            settings=self._settings(),
+            standalone=True,
+            clusterwide=not self._namespaces,
+            namespaces=list(self._namespaces),
+            stop_flag=self._stop,
+        )
+        keep_signals()
+        try:
+            await kopf.run_tasks(tasks, ignored=existing)
+        except Exception as error:
+            raise WatchesEndedError(f"The watches ended: {str(error) or type(error).__name__}") from error
+        if not self._stop.is_set():
+            raise WatchesEndedError("The watches ended by themselves, and kopf's log says why.")
+
+    def stop(self) -> None:
+        """Let `run` return."""
+        self._stop.set()
+
+    async def wait_until_heard(self) -> None:
+        """Wait until the API server has accepted every watch."""
+        await self._all_heard.wait()
+
+    def _paths(self) -> list[str]:
+        return [kind.path(namespace) for kind in WATCHED for namespace in self._namespaces or (None,)]
+
+    def _on_watch(self, path: str) -> None:
+        if path in self._pulses:
+            self._pulses[path].beat()
+            self._unheard.discard(path)
+            if not self._unheard:
+                self._all_heard.set()
+
+    def _registry(self) -> kopf.OperatorRegistry:
+        registry = kopf.OperatorRegistry()
+
+        @kopf.on.login(registry=registry, id="login")
+        async def login(**_: Any) -> kopf.AiohttpSession:
+            session = watch_session(self._client, self._on_watch, trust_env=self._trust_env)
+            return kopf.AiohttpSession(server=self._client.configuration.host, aiohttp_session=session)
+
+        for kind in WATCHED:
+            kopf.on.event(kind.group, kind.version, kind.plural, id=f"see {kind.plural}", registry=registry)(
+                self._handler(kind)
+            )
+        return registry
+
+    def _handler(self, kind: Kind) -> Callable[..., Awaitable[None]]:
+        store = self._store
+
+        async def see(event: Any, **_: Any) -> None:
+            if event["type"] == "DELETED":
+                store.note_deleted(kind, event["object"])
+            else:
+                store.put(kind, event["object"])
+
+        return see
+
+    def _settings(self) -> kopf.OperatorSettings:
+        settings = kopf.OperatorSettings()
+        settings.process.ultimate_exiting_timeout = None
+        settings.posting.enabled = False
+        settings.posting.loggers = False
+        settings.scanning.disabled = True
+        settings.persistence.diffbase_storage = NullDiffBase()
+        settings.persistence.progress_storage = NullProgress()
+        settings.queueing.idle_timeout = IDLE_WORKER_SECONDS
+        settings.watching.label_selectors[PODS.group, PODS.version, PODS.plural] = POD_SELECTOR
+        settings.watching.chunk_size = PAGE_SIZE
+        settings.watching.server_timeout = self._watch_seconds
+        settings.watching.inactivity_timeout = INACTIVITY_SECONDS
+        settings.watching.connect_timeout = CONNECT_TIMEOUT_SECONDS
+        settings.watching.reconnect_backoff = RECONNECT_SECONDS
+        settings.networking.request_timeout = REQUEST_TIMEOUT_SECONDS
+        settings.networking.connect_timeout = CONNECT_TIMEOUT_SECONDS
+        settings.networking.enforce_retry_after = True
+        return settings
