@@ -1,8 +1,8 @@
 """Why a pod is over, from its conditions, container states, reasons and exit code together.
 
-None of them says it alone: an eviction for disk comes without the condition DisruptionTarget, a container that was out of
-memory with the exit code of a parent that lived on, a deleted pod as an error of its program. Rules are asked in their
-order; the first that applies decides. None applies to a container that ended by itself: its exit code says it all.
+None of them says it alone: an eviction for disk comes without the condition DisruptionTarget, a container that was out
+of memory with the exit code of a parent that lived on, a deleted pod as an error of its program. Rules are asked in
+their order; the first that applies decides. None applies to a container that ended by itself: its exit code says it all.
 """
 
 from __future__ import annotations

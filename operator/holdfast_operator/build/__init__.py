@@ -1,0 +1,1 @@
+"""Pure builders: values in, objects of the Kubernetes API out."""
