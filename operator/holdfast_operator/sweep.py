@@ -1,4 +1,7 @@
-"""Lists everything from time to time, because watches miss things: deletions above all, and whatever a dead one would tell."""
+"""Lists everything from time to time, because watches miss things.
+
+Above all deletions, and whatever a dead watch would have told.
+"""
 
 from __future__ import annotations
 
@@ -100,5 +103,5 @@ class Sweep:
         changed = self._store.replace_all(kind, listing, namespace)
         if changed and not self._is_first:
             self._metrics.sweep_corrections.labels(kind.name).inc(len(changed))
-            _logger.info("the sweep found %d changes of %s that no watch had told", len(changed), kind.plural)
+            _logger.info("the sweep found %d changes of %s that no watch had told yet", len(changed), kind.plural)
         return len(changed)

@@ -7,7 +7,8 @@ the store, and the store tells everyone else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+import itertools
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from typing import Any
 
 import kopf
@@ -25,6 +26,8 @@ PAGE_SIZE = 500
 INACTIVITY_SECONDS = 70.0
 """A stream that is silent for so long is made again; Kubernetes sends a bookmark each minute."""
 RECONNECT_SECONDS = 0.5
+RETRY_SECONDS = 3.0
+"""Between two tries while the API server cannot be reached, or refuses."""
 IDLE_WORKER_SECONDS = 0.1
 """How long kopf's task of one object waits for its next event. Longer costs memory when many objects change."""
 REQUEST_TIMEOUT_SECONDS = 30.0
@@ -161,4 +164,12 @@ class Watches:
         settings.networking.request_timeout = REQUEST_TIMEOUT_SECONDS
         settings.networking.connect_timeout = CONNECT_TIMEOUT_SECONDS
         settings.networking.enforce_retry_after = True
+        settings.networking.error_backoffs = _EndlessBackoff()
         return settings
+
+
+class _EndlessBackoff:
+    """kopf's delays between tries of a request: it never gives up, and health tells when that takes too long."""
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain((0.5, 1.0, 2.0), itertools.repeat(RETRY_SECONDS))
