@@ -38,13 +38,13 @@ class AwaitedSteps:
             await self._until_canceled(recorded, strand)
             recorded = session.history.record_of(place.key)
         if recorded is not None and recorded.outcome is not StepOutcome.RETRYING:
-            return await self._replay(step, recorded)
+            return await self._replay(step, recorded, strand)
         call = StepCall(step, place, digest, tries=0 if recorded is None else recorded.tries)
         departure = session.departure
         try:
             if departure.is_draining:
                 await self._hold(strand.branch.path)
-            departure.step_began(place.key)
+            departure.step_began(place.key, place.branch)
             try:
                 settled = await self._execute(call, strand, args, kwargs)
             finally:
@@ -55,11 +55,11 @@ class AwaitedSteps:
         session.step_recorded()
         return settled
 
-    async def _replay(self, step: Step[..., Any], recorded: StepRecord) -> Any:
+    async def _replay(self, step: Step[..., Any], recorded: StepRecord, strand: Strand) -> Any:
         session = self._session
         in_turn = session.has_several_branches
         if in_turn:
-            await self._session.order.turn(recorded.sequence)
+            await self._session.order.turn(recorded.sequence, (strand.branch.path,))
         try:
             text = recorded.value
             if text is None:

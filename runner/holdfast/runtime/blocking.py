@@ -8,7 +8,6 @@ it is the lifeline's: the loop itself is blocked by the call.
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -20,6 +19,7 @@ from holdfast.domain.errors import AttemptFenced, BranchError, StepTimeoutError
 from holdfast.domain.scopes import StepKey, body_of
 from holdfast.protocol.messages import StepOutcome, StepRecord
 from holdfast.runtime.faults import FaultPoint
+from holdfast.runtime.rest import waits_for_a_thread
 from holdfast.runtime.step_call import StepCall
 from holdfast.sdk.journal import Strand, strand_variable
 from holdfast.sdk.step import Step
@@ -51,13 +51,13 @@ class BlockingSteps:
         try:
             place, digest, recorded = session.claim_step(step, strand, args, kwargs)
             if recorded is not None and recorded.outcome in (StepOutcome.SUCCEEDED, StepOutcome.FAILED):
-                return self._replay(step, recorded)
+                return self._replay(step, recorded, strand)
         finally:
             if is_beside_loop:
                 session.order.thread_asked(thread)
         call = StepCall(step, place, digest, tries=0 if recorded is None else recorded.tries)
         self._leave_if_draining(strand)
-        session.departure.step_began(place.key)
+        session.departure.step_began(place.key, place.branch)
         try:
             record, settled = self._try_until_done(call, strand, args, kwargs)
             session.reach(FaultPoint.AFTER_BODY, place.key)
@@ -109,18 +109,20 @@ class BlockingSteps:
             session.departure.stopped.wait(wait_seconds)
             self._leave_if_draining(strand)
 
-    def _replay(self, step: Step[..., Any], recorded: StepRecord) -> Any:
+    def _replay(self, step: Step[..., Any], recorded: StepRecord, strand: Strand) -> Any:
         session = self._session
         text = recorded.value if recorded.value is not None else self.fetch(recorded.key)
-        self._take_turn(recorded)
+        self._take_turn(recorded, strand)
         return session.recorded_result(step, recorded, text)
 
-    def _take_turn(self, record: StepRecord) -> None:
+    def _take_turn(self, record: StepRecord, strand: Strand) -> None:
         """In a thread beside others: return when the result is the next to come back."""
         session = self._session
         if session.has_several_branches and not self._on_loop_thread():
             thread = threading.get_ident()
-            self._on_loop(session.order.turn_of_thread(record.sequence, thread))
+            # asyncio.to_thread lets a thread work in the branch of a task
+            branches = (strand.branch.path, session.thread_branches.get(thread, strand.branch.path))
+            self._on_loop(session.order.turn_of_thread(record.sequence, thread, branches))
             session.order.thread_resumed(thread)
 
     def _record_result(self, record: StepRecord) -> StepRecord:
@@ -184,7 +186,7 @@ class BlockingSteps:
             try:
                 return future.result(_LOOK_SECONDS)
             except TimeoutError:
-                is_stuck = not future.done() and _waits_for_a_thread(self._session.loop_thread)
+                is_stuck = not future.done() and waits_for_a_thread(self._session.loop_thread)
             if is_stuck and was_stuck:
                 raise BranchError(
                     "the event loop of the run waits for this thread (join, result or shutdown of a pool), and this "
@@ -198,12 +200,6 @@ class BlockingSteps:
             return asyncio.get_running_loop() is self._session.loop
         except RuntimeError:  # no event loop in this thread
             return False
-
-
-def _waits_for_a_thread(thread: int) -> bool:
-    """Whether a thread is inside a wait of `threading` right now: join, Event, Condition, a queue."""
-    frame = sys._current_frames().get(thread)
-    return frame is not None and frame.f_code.co_filename == threading.__file__
 
 
 def _refuse_late(call: StepCall) -> None:

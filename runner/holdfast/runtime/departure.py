@@ -41,7 +41,7 @@ class Departure:
         self._at_rest = at_rest
         self._draining: ControlFlow | None = None
         self._live: set[str] = set()
-        self._active: set[str] = set()
+        self._active: dict[str, str] = {}
         self._held: list[str] = []
         self._waits: dict[int, tuple[str, datetime]] = {}
         self._above_waits: Counter[str] = Counter()
@@ -97,13 +97,13 @@ class Departure:
         self._live.discard(path)
         self.reconsider()
 
-    def step_began(self, key: str) -> None:
-        """The step ``key`` runs and is being recorded."""
-        self._active.add(key)
+    def step_began(self, key: str, branch: str) -> None:
+        """The step ``key``, called in ``branch``, runs and is being recorded."""
+        self._active[key] = branch
 
     def step_ended(self, key: str) -> None:
         """The step ``key`` is recorded, or was given up."""
-        self._active.discard(key)
+        self._active.pop(key, None)
         self.reconsider()
 
     def hold(self, branch: str) -> ControlFlow:
@@ -139,14 +139,24 @@ class Departure:
 
     def nobody_can_cancel(self) -> bool:
         """Whether all strands wait, and no timer runs: then those that wait to be canceled will not be."""
-        branches = [*self._doomed, *(branch for branch, _ in self._waits.values())]
+        branches = [*self._doomed, *self._waiting_branches()]
         return self._may_park() and all(_is_above(path, branches) for path in (*self._live, *self._active))
+
+    def all_wait(self, turns: Iterable[str]) -> bool:
+        """Whether every branch waits for something of the run, so that none makes a call until one is answered.
+
+        Args:
+            turns: branches that wait for a recorded result.
+        """
+        waiting = [*turns, *self._active.values(), *self._held, *self._doomed, *self._waiting_branches()]
+        above = {path for each in waiting for path in (each, *enclosing_paths(f"{each}/"))}
+        return self._live <= above
 
     def reconsider(self) -> None:
         """See whether only held or waiting strands are left; if so, stop."""
         if self.reason is not None:
             return
-        if self._draining is not None and all(_is_above(key, self._held) for key in self._active):
+        if self._draining is not None and all(_is_above(key, self._held) for key in tuple(self._active)):
             self.stop(self._draining)
         elif self._waits and self._all_wait():
             # a branch may be above one that waits and between two steps of its own
@@ -159,7 +169,11 @@ class Departure:
 
     def _all_wait(self) -> bool:
         above = self._above_waits
-        return all(above[path] for path in self._live) and all(above[key] for key in self._active)
+        return all(above[path] for path in tuple(self._live)) and all(above[key] for key in tuple(self._active))
+
+    def _waiting_branches(self) -> list[str]:
+        # threads begin and end waits at any moment: a copy, made in one go
+        return [branch for branch, _ in tuple(self._waits.values())]
 
 
 def _is_above(path: str, branches: Iterable[str]) -> bool:

@@ -126,28 +126,31 @@ class History:
 
     # --- what is still to come ---------------------------------------------------------------------------------------
 
-    def awaits_before(self, sequence: int) -> bool:
-        """Tell whether an operation recorded before number ``sequence`` is sure to be asked for, and was not yet."""
+    def awaited_before(self, sequence: int) -> StepRecord | None:
+        """Return the first record before number ``sequence`` that may still be asked for, and was not yet."""
         while self._next_awaited < len(self._loaded):
             record = self._loaded[self._next_awaited]
             if record.sequence >= sequence:
-                return False
-            if record.key not in self._claimed and self._is_sure_to_come(record):
-                return True
+                return None
+            if record.key not in self._claimed and self._may_come(record):
+                return record
             self._next_awaited += 1
-        return False
+        return None
 
     def await_none_before(self, sequence: int) -> None:
         """Await nothing any more that was recorded before number ``sequence``."""
         while self._next_awaited < len(self._loaded) and self._loaded[self._next_awaited].sequence < sequence:
             self._next_awaited += 1
 
-    def _is_sure_to_come(self, record: StepRecord) -> bool:
-        """Not what has no place of its own, is void, or is inside a step whose body is not executed again."""
-        if not record.position:
-            return False
+    def _may_come(self, record: StepRecord) -> bool:
+        """Not what is inside a step whose body is not executed again."""
         around = (self._records.get(StepKey(path)) for path in enclosing_paths(record.key))
         return all(step is None or step.outcome is StepOutcome.RETRYING for step in around)
+
+
+def is_sure_to_come(record: StepRecord) -> bool:
+    """Tell whether the program has to ask for this record: not if it has no place of its own, or is void."""
+    return record.position > 0
 
 
 def _is_void(record: StepRecord) -> bool:

@@ -1,8 +1,12 @@
-"""When the event loop has come to rest: nothing is ready, so the author's code waits for something in all its tasks."""
+"""When the event loop has come to rest: nothing is ready, so the author's code waits for something in all its tasks.
+And when a thread has.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import sys
+import threading
 from collections.abc import Callable
 from contextvars import Context
 
@@ -32,3 +36,9 @@ class Rest:
             self._loop.call_soon(self._look, callback, turns + 1, context=self._context)
         else:
             callback()
+
+
+def waits_for_a_thread(thread: int) -> bool:
+    """Whether a thread is inside a wait of `threading` right now: join, Event, Condition, a queue."""
+    frame = sys._current_frames().get(thread)
+    return frame is not None and frame.f_code.co_filename == threading.__file__

@@ -7,42 +7,54 @@ then takes the same way again. So two things are done here, when results are mad
   in the event loop any more.
 - *In order.* A result waits for operations that were recorded before it and that the program has not asked for again
   yet, because its code between two steps takes time. It does not wait for ever: what an earlier attempt asked for may
-  not be asked for again.
+  not be asked for again. What the program need not ask for (it is void, or has an explicit key) is waited for only
+  while a branch is there that could.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context
 from typing import NamedTuple
 
-from holdfast.runtime.history import History
-from holdfast.runtime.rest import Rest
+from holdfast.runtime.history import History, is_sure_to_come
+from holdfast.runtime.rest import Rest, waits_for_a_thread
 
 _HOLD_SECONDS = 1.0
 """How long a result waits for what was recorded before it and is not asked for."""
 
-_THREAD_SECONDS = 0.005
-"""How long a thread goes on with its result before the next one comes. When it comes to rest cannot be seen."""
+_THREAD_LOOK_SECONDS = 0.005
+"""How often to look whether a thread that goes on with its result has come to rest."""
+
+_THREAD_LOOKS = 20
+"""A thread that still has not (it computes, or waits for something that cannot be seen) does not keep the others."""
 
 
 class _Waiting(NamedTuple):
     sequence: int
     number: int
     turn: asyncio.Future[None]
+    branches: Sequence[str]
 
 
 class ResultOrder:
     """The queue of results of one attempt; belongs to its event loop.
 
+    Args:
+        all_wait: says whether all branches wait, given those that wait for their turn.
+
     Attributes:
         is_holding: whether a result waits for an operation that the program has not asked for yet.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, history: History) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, history: History, all_wait: Callable[[Iterable[str]], bool]
+    ) -> None:
         self._loop = loop
         self._history = history
+        self._all_wait = all_wait
         self._waiting: list[_Waiting] = []
         self._count = 0
         self._is_looking = False
@@ -53,11 +65,17 @@ class ResultOrder:
         self._thread_patience: asyncio.TimerHandle | None = None
         self.is_holding = False
 
-    async def turn(self, sequence: int, thread: int | None = None) -> None:
-        """Wait until the result recorded as number ``sequence`` is next. Call ``end_turn`` when it is handed over."""
+    async def turn(self, sequence: int, branches: Sequence[str] = (), thread: int | None = None) -> None:
+        """Wait until the result recorded as number ``sequence`` is next. Call ``end_turn`` when it is handed over.
+
+        Args:
+            sequence: number of the record.
+            branches: those that can do nothing meanwhile; default: of a step that is known to run.
+            thread: the number of the caller's thread, if it is not the event loop's.
+        """
         future: asyncio.Future[None] = self._loop.create_future()
         self._count += 1
-        heapq.heappush(self._waiting, _Waiting(sequence, self._count, future))
+        heapq.heappush(self._waiting, _Waiting(sequence, self._count, future, branches))
         if thread is not None:
             self._asking.discard(thread)
         self.look()
@@ -83,18 +101,26 @@ class ResultOrder:
             self._asking.discard(thread)
             self._loop.call_soon_threadsafe(self.look, context=Context())
 
-    async def turn_of_thread(self, sequence: int, thread: int) -> None:
+    async def turn_of_thread(self, sequence: int, thread: int, branches: Sequence[str] = ()) -> None:
         """The same for a call in the thread of that number, which says ``thread_resumed`` when it has its result."""
-        await self.turn(sequence, thread)
+        await self.turn(sequence, branches, thread)
         self._thread = thread
 
     def thread_resumed(self, thread: int) -> None:
         """The thread goes on; its turn ends when it moves on, or soon. Callable from any thread."""
         if self._thread == thread:
-            self._loop.call_soon_threadsafe(self._end_soon_turn_of_thread, thread, context=Context())
+            self._loop.call_soon_threadsafe(self._end_turn_at_rest, thread, _THREAD_LOOKS, context=Context())
 
-    def _end_soon_turn_of_thread(self, thread: int) -> None:
-        self._thread_patience = self._loop.call_later(_THREAD_SECONDS, self._end_turn_of_thread, thread)
+    def _end_turn_at_rest(self, thread: int, looks: int) -> None:
+        if self._thread != thread:
+            return
+        # not at once: it may be on its way out of the wait for its result
+        if looks == 0 or (looks < _THREAD_LOOKS and waits_for_a_thread(thread)):
+            self._end_turn_of_thread(thread)
+        else:
+            self._thread_patience = self._loop.call_later(
+                _THREAD_LOOK_SECONDS, self._end_turn_at_rest, thread, looks - 1, context=Context()
+            )
 
     def thread_moved(self, thread: int) -> None:
         """A thread has made its next call, or has ended. Callable from any thread."""
@@ -121,12 +147,21 @@ class ResultOrder:
             return
         while self._waiting and self._waiting[0].turn.done():  # its caller was canceled
             heapq.heappop(self._waiting)
-        if self._waiting and not self._history.awaits_before(self._waiting[0].sequence):
+        if self._waiting and not self._awaits_before(self._waiting[0].sequence):
             heapq.heappop(self._waiting).turn.set_result(None)
             return
         self._is_looking = False
         if self._waiting:
             self._hold(self._waiting[0].sequence)
+
+    def _awaits_before(self, sequence: int) -> bool:
+        record = self._history.awaited_before(sequence)
+        while record is not None and not is_sure_to_come(record):
+            if not self._all_wait(branch for waiting in self._waiting for branch in waiting.branches):
+                return True
+            self._history.await_none_before(record.sequence + 1)
+            record = self._history.awaited_before(sequence)
+        return record is not None
 
     def _hold(self, sequence: int) -> None:
         self.is_holding = True

@@ -112,8 +112,9 @@ class Session:
         self._sequences = count(self._last_sequence + 1)
         self._steps_left = STEPS_PER_RUN_LIMIT - len(self.history)
         self._live_branches: set[Strand] = set()
+        self.thread_branches: dict[int, str] = {}
         self._last_note: asyncio.Future[None] | None = None
-        self.order = ResultOrder(self.loop, self.history)
+        self.order = ResultOrder(self.loop, self.history, self.departure.all_wait)
         self._awaited = AwaitedSteps(self)
         self._blocking = BlockingSteps(self)
         self._sleeps = Sleeps(self, self._timers, settings.park_threshold_seconds)
@@ -159,6 +160,8 @@ class Session:
     def branch_began(self, strand: Strand) -> None:
         """A new asyncio task or thread runs as a branch."""
         self._live_branches.add(strand)
+        if strand.owner is None:
+            self.thread_branches[threading.get_ident()] = strand.branch.path
         self.departure.began(strand.branch.path)
 
     def branch_ended(self, strand: Strand) -> None:
@@ -173,6 +176,8 @@ class Session:
             self.failures.remember_branch(error, self._last_sequence)
         self.order.thread_moved(threading.get_ident())
         self.departure.ended(strand.branch.path)
+        if self.order.is_holding:
+            self.loop.call_soon_threadsafe(self.order.look)
 
     def timer_set(self, timer: asyncio.TimerHandle) -> None:
         """The author's code set a timer: until it has run or was canceled, the attempt must not park."""

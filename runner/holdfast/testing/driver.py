@@ -24,6 +24,7 @@ class RunRow:
 
     state: State
     attempt: int
+    failures: int
     launcher: str | None
     due_at: datetime | None
     result: str | None

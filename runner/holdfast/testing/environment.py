@@ -144,6 +144,7 @@ class TaskEnvironment:
             result=task.codec.decode(run.result) if run.state is State.SUCCEEDED and run.result is not None else None,
             error=None if run.error is None else restore(Failure.from_json(run.error)),
             attempts=run.attempt,
+            failures=run.failures,
             steps=tuple(RecordedStep(**row) for row in await self._store.rows("read_test_steps", run_id)),
             reason=run.reason,
             message=run.message,

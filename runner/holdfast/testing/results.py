@@ -45,6 +45,7 @@ class RunResult:
         result: what the task returned, rebuilt to its annotation; None unless it succeeded.
         error: what the last failed attempt raised; None if there is none.
         attempts: how many attempts were made.
+        failures: how many of them failed by the task's own doing.
         steps: what is recorded, in the order of the records.
         reason: why it ended, in one CamelCase word.
         message: the same in one sentence.
@@ -55,6 +56,7 @@ class RunResult:
     result: Any
     error: Exception | None
     attempts: int
+    failures: int
     steps: tuple[RecordedStep, ...]
     reason: str | None
     message: str | None

@@ -18,7 +18,7 @@ on conflict (namespace, name) do update set concurrency = excluded.concurrency
 
 -- name: read_test_run
 -- Where a run stands, and how it ended.
-select state, attempt, launcher, due_at, result, error, reason, message from holdfast.runs where id = $1
+select state, attempt, failures, launcher, due_at, result, error, reason, message from holdfast.runs where id = $1
 
 -- name: read_test_steps
 -- What a run has recorded, in the order of the records.
