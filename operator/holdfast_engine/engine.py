@@ -63,6 +63,7 @@ class Engine:
         on_change: called for each change of a run that is heard of, with its new state and its id. A hint: changes are
             missed while the connection is away.
         on_connect: called when it listens, and again when it listens after having been away.
+        on_pass: called after each pass of a service, whether it failed or not.
     """
 
     def __init__(
@@ -73,11 +74,13 @@ class Engine:
         *,
         on_change: Callable[[str, str], None] | None = None,
         on_connect: Callable[[], None] | None = None,
+        on_pass: Callable[[], None] | None = None,
     ) -> None:
         self._launcher = launcher
         self._settings = settings
         self._on_change = on_change
         self._on_connect = on_connect
+        self._on_pass = on_pass
         self._database = EngineDatabase(database_dsn)
         self._listener = Listener(self._database, self._hear, self._wake_all)
         self._stop_requested = asyncio.Event()
@@ -186,6 +189,8 @@ class Engine:
             self._adoption.wake()  # what was admitted may not have been launched
         for watcher in self._watchers:
             watcher.put_nowait((service, report))
+        if self._on_pass is not None:
+            self._on_pass()
 
     def _hear(self, state: str, run_id: str) -> None:
         for loop in self._interested.get(state, ()):
