@@ -9,10 +9,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import asyncpg
@@ -21,80 +19,19 @@ import pytest
 from holdfast.domain.errors import LaunchError, UnavailableError
 from holdfast_engine import listener
 from holdfast_engine.engine import Engine, EngineSettings
-from holdfast_engine.launchers.process import RUNNER, ProcessLauncher
-from tests.support.databases import Database, Server
-from tests.support.fifo import Fifo, open_fifo
+from holdfast_engine.launchers.process import ProcessLauncher
+from tests.support.databases import Database
+from tests.support.engines import Engines
 from tests.support.processes import is_alive, wait_for_end
-from tests.support.runs import LAUNCHER, admit, run_of, trigger, wait_for_state
+from tests.support.runs import admit, run_of, trigger, wait_for_state
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
-
-_TASKS = "tests.support.engine_tasks"
-
-
-class Engines:
-    """Engines on one database and one state directory, one after the other."""
-
-    def __init__(self, database: Database, directory: Path, fifo: Fifo, stack: AsyncExitStack) -> None:
-        self.database = database
-        self.directory = directory / "state"
-        self.go = directory / "go"
-        self.fifo = fifo
-        self._stack = stack
-
-    async def start(self, *, program: tuple[str, ...] = RUNNER, max_processes: int = 100, **settings: Any) -> Engine:
-        """An engine, stopped at the end of the test at the latest."""
-        settings = {
-            "runner_dsn": self.database.runner_dsn,
-            "interval_seconds": 3600,
-            "adoption_interval_seconds": 3600,
-            "retention_interval_seconds": 3600,
-            "shutdown_grace_seconds": 5,
-            **settings,
-        }
-        launcher = ProcessLauncher(self.directory, name=LAUNCHER, program=program, max_processes=max_processes)
-        engine = Engine(self.database.dsn, launcher, EngineSettings(**settings))
-        await self._stack.enter_async_context(engine)
-        return engine
-
-    async def start_process(self) -> asyncio.subprocess.Process:
-        """An engine in a process of its own, killed at the end of the test at the latest."""
-        engine = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.support.engine_process"),
-            *(self.database.dsn, self.database.runner_dsn, str(self.directory)),
-        )
-
-        async def kill() -> None:
-            if engine.returncode is None:
-                engine.kill()
-                await engine.wait()
-
-        self._stack.push_async_callback(kill)
-        return engine
-
-    async def trigger(self, connection: Connection, name: str, **options: Any) -> UUID:
-        """Accept a run of one of the tasks."""
-        variables = {"FIFO": str(self.fifo.path), "GO": str(self.go)}
-        env = [{"name": variable, "value": value} for variable, value in variables.items()]
-        return await trigger(connection, name, entrypoint=f"{_TASKS}:{name}", template={"env": env}, **options)
-
-    async def told_attempt(self) -> tuple[int, int]:
-        """Wait until an attempt tells its number and that of its process."""
-        attempt, pid = (await self.fifo.line()).split()
-        return int(attempt), int(pid)
 
 
 @pytest.fixture
 async def connection(database: Database) -> Connection:
     return await database.connect()
-
-
-@pytest.fixture
-async def engines(database: Database, tmp_path: Path) -> AsyncIterator[Engines]:
-    async with AsyncExitStack() as stack:
-        fifo = await stack.enter_async_context(open_fifo(tmp_path / "fifo"))
-        yield Engines(database, tmp_path, fifo, stack)
 
 
 async def test_a_run_succeeds(engines: Engines, connection: Connection) -> None:
@@ -293,16 +230,6 @@ class TestDeadEngine:
         run = await wait_for_state(connection, run_id, "Succeeded")
         assert (run["attempt"], run["disruptions"]) == (2, 1)
 
-    async def test_many_runs_that_wait(self, engines: Engines, connection: Connection) -> None:
-        process = await engines.start_process()
-        await connection.execute("insert into holdfast.queues (namespace, name) values ('shop', 'free')")
-        runs = [await engines.trigger(connection, "succeed", queue="free", delay_seconds=0.5) for _ in range(20)]
-        process.kill()
-        await process.wait()
-        await engines.start()
-        for run_id in runs:
-            await wait_for_state(connection, run_id, "Succeeded")
-
 
 class TestOutage:
     """The database goes away and comes back."""
@@ -342,26 +269,6 @@ class TestOutage:
             "select pg_terminate_backend(pid, 10000) from pg_stat_activity where application_name = 'holdfast engine'"
         )
         await wait_for_state(connection, await engines.trigger(connection, "succeed"), "Succeeded")
-
-    async def test_the_server_restarts(
-        self, private_server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        async with private_server.database() as database, AsyncExitStack() as stack:
-            fifo = await stack.enter_async_context(open_fifo(tmp_path / "fifo"))
-            engines = Engines(database, tmp_path, fifo, stack)
-            await engines.start()
-            before = await asyncpg.connect(database.dsn)
-            run_id = await engines.trigger(before, "wait_for_file")
-            await fifo.line()
-            await engines.told_attempt()
-            await before.close()
-            await private_server.postgres.stop()
-            engines.go.touch()
-            await private_server.postgres.start()
-            after = await database.connect()
-            run = await wait_for_state(after, run_id, "Succeeded")
-            assert run["attempt"] == 1
-            assert "Traceback" not in caplog.text
 
     async def test_a_database_that_is_away_at_the_start(self, engines: Engines, tmp_path: Path) -> None:
         launcher = ProcessLauncher(engines.directory)

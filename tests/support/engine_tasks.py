@@ -50,6 +50,14 @@ async def wait_for_file() -> int:
 
 
 @task
+async def never_await() -> None:
+    """Hold the event loop for ever."""
+    tell(f"{run_info().attempt} {os.getpid()}")
+    while True:
+        pass
+
+
+@task
 async def leave_without_a_word() -> None:
     """End the process as no task should."""
     print("about to leave", file=sys.stderr, flush=True)

@@ -122,3 +122,13 @@ async def move_clock(connection: Connection, seconds: float) -> None:
         "create or replace function holdfast.now() returns timestamptz language sql stable parallel safe "
         f"return pg_catalog.now() + interval '{seconds} seconds'"
     )
+
+
+async def jump_clock_at_restart(connection: Connection, seconds: float) -> None:
+    """Let the database's clock be so many seconds ahead once the server was started anew."""
+    started = await connection.fetchval("select pg_postmaster_start_time()::text")
+    await connection.execute(
+        "create or replace function holdfast.now() returns timestamptz language sql stable parallel safe "
+        f"return pg_catalog.now() + case when pg_postmaster_start_time() > '{started}' "
+        f"then interval '{seconds} seconds' else interval '0' end"
+    )

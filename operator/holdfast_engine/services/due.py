@@ -35,9 +35,24 @@ class DueRuns:
 
     def __init__(self, database: EngineDatabase) -> None:
         self._database = database
+        self._was_away = False
 
     async def run_once(self) -> PassReport:
-        """Handle up to 500 due runs, the longest waiting first."""
+        """Handle up to 500 due runs, the longest waiting first.
+
+        While the database is away no attempt can be heard of, and none is lost for that: what it has to record, it
+        keeps. So the leases that ran out meanwhile begin anew.
+        """
+        try:
+            if self._was_away:
+                await self._database.value("renew_leases")
+                self._was_away = False
+            return await self._pass()
+        except Exception as error:
+            self._was_away = self._was_away or is_passing(error)
+            raise
+
+    async def _pass(self) -> PassReport:
         rows = await self._database.rows("due_runs", BATCH)
         decisions = [decision for row in rows if (decision := decide(_due_run(row), row["now"])) is not None]
         changed = 0

@@ -71,6 +71,20 @@ from holdfast.runs
 where wake_at is not null
 having min(wake_at) is not null
 
+-- name: renew_leases
+-- Leases that ran out while nobody could be heard of begin anew.
+with silent as (
+    select id from holdfast.runs
+    where wake_at <= holdfast.now() and lease_expires_at <= holdfast.now()
+    order by id
+    for update skip locked
+), renewed as (
+    update holdfast.runs r set lease_expires_at = holdfast.now() + make_interval(secs => r.lease_seconds)
+    from silent where r.id = silent.id
+    returning 1
+)
+select count(*)::integer from renewed
+
 -- name: queue_due_runs
 -- Delayed, retrying and waiting runs whose time has come go to their queues.
 select holdfast.queue_due_runs($1)
