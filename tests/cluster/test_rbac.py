@@ -1,0 +1,164 @@
+"""The operator has the rights that it needs and no other; people get theirs through Kubernetes' own roles."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import pytest
+
+from tests.cluster.rig.control_plane import ControlPlane
+from tests.cluster.rig.directory import HERE
+from tests.cluster.rig.kubectl import Kubectl, KubectlFailed
+
+INSTALL = HERE.parents[2] / "operator" / "install"
+SYSTEM = "holdfast-system"
+OPERATOR = "system:serviceaccount:holdfast-system:holdfast-operator"
+
+#: Group, resource and verb of everything that it may do in any namespace.
+EVERYWHERE = {
+    *itertools.product(["holdfast.dev"], ["tasks", "taskqueues", "taskruns"], ["get", "list", "watch"]),
+    *itertools.product(["holdfast.dev"], ["tasks/status", "taskqueues/status", "taskruns/status"], ["patch"]),
+    *itertools.product(["holdfast.dev"], ["taskruns"], ["create", "delete"]),
+    *itertools.product([""], ["pods"], ["get", "list", "watch", "create", "delete"]),
+    *itertools.product(["events.k8s.io"], ["events"], ["create", "patch"]),
+}
+#: What it may do in its own namespace beside that.
+AT_HOME = {
+    ("coordination.k8s.io", "leases", "create"),
+    ("coordination.k8s.io", "leases/holdfast-operator", "get"),
+    ("coordination.k8s.io", "leases/holdfast-operator", "update"),
+}
+#: What everyone may do who is logged in: ask who they are, and what they may do.
+ANYONE = {"authorization.k8s.io", "authentication.k8s.io"}
+
+
+@pytest.fixture
+async def installed(api_server: ControlPlane) -> Kubectl:
+    """kubectl as the administrator of a cluster with Holdfast in it."""
+    await api_server.kubectl("apply", "-k", str(INSTALL))
+    return api_server.kubectl
+
+
+async def rights(kubectl: Kubectl, user: str, namespace: str) -> set[tuple[str, str, str]]:
+    """All that the API server grants a user in a namespace, but what it grants everyone."""
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": namespace},
+    }
+    answer = await kubectl("create", "-f", "-", "-o", "json", "--as", user, stdin=json.dumps(review))
+    status: dict[str, Any] = json.loads(answer)["status"]
+    assert not status["incomplete"], status
+    return {
+        (group, f"{resource}/{name}" if name else resource, verb)
+        for rule in status["resourceRules"]
+        for group, resource, name, verb in itertools.product(
+            rule["apiGroups"], rule["resources"], rule.get("resourceNames") or [""], rule["verbs"]
+        )
+        if group not in ANYONE
+    }
+
+
+async def may(kubectl: Kubectl, user: str, verb: str, resource: str, *words: str) -> bool:
+    """Whether the API server would let a user do that."""
+    command = ("auth", "can-i", verb, resource, "--as", user, *words)
+    try:
+        return (await kubectl(*command)).strip() == "yes"
+    except KubectlFailed as refusal:
+        if not str(refusal).splitlines()[-1].endswith("no"):
+            raise
+        return False
+
+
+async def test_the_operator_may_do_what_it_needs_and_nothing_more(installed: Kubectl) -> None:
+    assert await rights(installed, OPERATOR, "default") == EVERYWHERE
+    assert await rights(installed, OPERATOR, SYSTEM) == EVERYWHERE | AT_HOME
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource"),
+    [
+        ("get", "secrets"),
+        ("list", "secrets"),
+        ("create", "pods/exec"),
+        ("create", "pods/attach"),
+        ("create", "pods/eviction"),
+        ("patch", "pods"),
+        ("update", "taskruns.holdfast.dev"),
+        ("patch", "taskruns.holdfast.dev"),
+        ("delete", "taskqueues.holdfast.dev"),
+        ("create", "deployments.apps"),
+        ("create", "jobs.batch"),
+        ("create", "serviceaccounts/token"),
+        ("impersonate", "users"),
+        ("escalate", "clusterroles"),
+        ("create", "rolebindings"),
+        ("list", "nodes"),
+        ("list", "namespaces"),
+        ("list", "customresourcedefinitions"),
+        ("*", "*"),
+    ],
+)
+async def test_the_operator_may_not(installed: Kubectl, verb: str, resource: str) -> None:
+    assert not await may(installed, OPERATOR, verb, resource, "--namespace", SYSTEM)
+
+
+async def test_its_lease_is_its_own(installed: Kubectl) -> None:
+    lease = "lease.coordination.k8s.io"
+    assert await may(installed, OPERATOR, "update", f"{lease}/holdfast-operator", "--namespace", SYSTEM)
+    assert not await may(installed, OPERATOR, "update", f"{lease}/other", "--namespace", SYSTEM)
+    assert not await may(installed, OPERATOR, "update", f"{lease}/holdfast-operator", "--namespace", "kube-system")
+
+
+async def test_what_a_service_account_of_a_namespace_may_not(installed: Kubectl) -> None:
+    of_a_run = "system:serviceaccount:default:default"
+    assert await rights(installed, of_a_run, "default") == set()
+
+
+async def test_the_operators_pods_obey_the_restricted_standard(installed: Kubectl) -> None:
+    deployment = await installed.within(SYSTEM).get("deployment", "holdfast-operator")
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "of-the-operator", "namespace": SYSTEM},
+        "spec": deployment["spec"]["template"]["spec"],
+    }
+
+    accepted = await installed("create", "-f", "-", "--dry-run=server", "-o", "name", stdin=json.dumps(pod))
+    assert accepted.strip() == "pod/of-the-operator"
+
+    pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = True
+    with pytest.raises(KubectlFailed, match="violates PodSecurity"):
+        await installed("create", "-f", "-", "--dry-run=server", stdin=json.dumps(pod))
+
+
+PEOPLE: dict[str, dict[str, set[str]]] = {
+    "view": {"taskruns": {"get", "list", "watch"}, "taskqueues": {"get", "list", "watch"}},
+    "edit": {"taskruns": {"get", "create", "patch", "delete"}, "tasks": {"create"}, "taskqueues": {"get"}},
+    "admin": {"taskruns": {"create", "delete"}, "taskqueues": {"create", "patch", "delete"}},
+}
+NOT_PEOPLE: dict[str, dict[str, set[str]]] = {
+    "view": {"taskruns": {"create", "patch", "delete"}, "tasks": {"create"}, "taskqueues": {"patch"}},
+    "edit": {"taskruns/status": {"patch", "update"}, "taskqueues": {"create", "patch", "delete"}},
+    "admin": {"taskruns/status": {"patch", "update"}, "taskqueues/status": {"patch"}},
+}
+
+
+@pytest.mark.parametrize("role", PEOPLE)
+async def test_kubernetes_own_roles_reach_our_kinds(installed: Kubectl, namespace: Kubectl, role: str) -> None:
+    await installed.until("clusterrole", role, lambda found: "taskruns" in json.dumps(found.get("rules")))
+    await namespace("create", "rolebinding", "ada", f"--clusterrole={role}", "--user=ada")
+
+    assert namespace.namespace is not None
+    granted = await rights(namespace, "ada", namespace.namespace)
+
+    ours = {(resource, verb) for group, resource, verb in granted if group == "holdfast.dev"}
+    assert pairs(PEOPLE[role]) <= ours
+    assert not pairs(NOT_PEOPLE[role]) & ours
+
+
+def pairs(verbs: dict[str, set[str]]) -> set[tuple[str, str]]:
+    """Each resource with each of its verbs."""
+    return {(resource, verb) for resource, several in verbs.items() for verb in several}
