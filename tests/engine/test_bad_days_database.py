@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -306,6 +307,28 @@ async def test_an_error_of_the_server_that_passes(database: Database, launch: La
         await control.connection.execute("drop function public.trouble() cascade")
         assert await process.exit() is RunnerExit.SUCCEEDED
     await _check(database, pod, '["first","kept","third"]', 3)
+
+
+async def test_a_disk_that_is_full(server: Server, launch: Launch) -> None:
+    """Really: the file that large results go to is the device that has no room, ever."""
+    async with server.database() as database:
+        pod = await _started(database, "one_large_step")
+        async with launch(pod, database=database.runner_dsn) as process, _control(database) as control:
+            await process.says("at large")
+            path = await control.connection.fetchval(
+                "select current_setting('data_directory') || '/' || pg_relation_filepath(reltoastrelid)"
+                " from pg_class where oid = 'holdfast.steps'::regclass"
+            )
+            file, aside = Path(path), Path(f"{path}.aside")
+            assert file.stat().st_size == 0
+            file.rename(aside)
+            file.symlink_to("/dev/full")
+            process.tell("kept")
+            await process.says("No space left on device")
+            aside.replace(file)
+            assert await process.exit() is RunnerExit.SUCCEEDED
+            assert BACK in process.text
+        await _check(database, pod, "200000", 1)
 
 
 async def test_a_disk_that_is_full_when_the_attempt_ends(database: Database, launch: Launch) -> None:

@@ -7,6 +7,8 @@ import sys
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from random import Random
+from string import ascii_letters
 
 from holdfast import RunCanceled, now, sleep, step, task
 
@@ -142,6 +144,18 @@ async def add(total: int, number: int) -> int:
     if number == 10:
         print("at ten", flush=True)
     return number
+
+
+@step
+async def large(characters: int) -> str:
+    """A result that Postgres can hardly compress."""
+    await told("large")
+    return "".join(Random(1).choices(ascii_letters, k=characters))
+
+
+@task
+async def one_large_step() -> int:
+    return len(await large(200_000))
 
 
 @task
