@@ -28,7 +28,7 @@ class Metrics:
         self.queue_oldest_seconds = self._gauge("queue_oldest_seconds", "How long the oldest of them waits", *_QUEUE)
         self.queue_slots_used = self._gauge("queue_slots_used", "Runs that hold a slot", *_QUEUE)
         self.runs = self._gauge("runs", "Runs that are not final", "namespace", "state")
-        self.dead_letters = self._gauge("dead_letters", "Runs that wait for a decision", *_QUEUE)
+        self.dead_letters = self._gauge("dead_letters", "Runs that wait for a decision", "namespace")
         self.checkpoint_age_seconds = self._gauge(
             "checkpoint_age_seconds", "The longest time that a running run has not recorded anything", *_QUEUE
         )
