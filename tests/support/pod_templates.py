@@ -11,6 +11,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "spec.hostNetwork": {"spec": {"hostNetwork": True}},
     "spec.hostPID": {"spec": {"hostPID": True}},
     "spec.hostIPC": {"spec": {"hostIPC": True}},
+    "spec.automountServiceAccountToken": {"spec": {"automountServiceAccountToken": True}},
     "spec.restartPolicy": {"spec": {"restartPolicy": "Always"}},
     "spec.volumes[1].hostPath": {"spec": {"volumes": [{}, {"hostPath": {"path": "/"}}]}},
     "spec.containers[0].securityContext.privileged": {

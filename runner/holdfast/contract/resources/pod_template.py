@@ -18,14 +18,15 @@ Schema = dict[str, Any]
 ALLOWED_CAPABILITY = "NET_BIND_SERVICE"
 """The one capability that the restricted Pod Security Standard lets a container add."""
 
-_HOST = {
-    "hostNetwork": "the node's network",
-    "hostPID": "the node's processes",
-    "hostIPC": "the node's shared memory",
+_APART = "must not be true: the pods of a run are kept apart from"
+_FLAGS_REFUSED = {
+    "hostNetwork": f"{_APART} the node's network",
+    "hostPID": f"{_APART} the node's processes",
+    "hostIPC": f"{_APART} the node's shared memory",
+    "automountServiceAccountToken": f"{_APART} the Kubernetes API; mount a projected volume where one needs a token",
 }
 _CONTAINERS = ("containers", "initContainers")
 
-_HOST_REFUSED = "must not be true: the pods of a run are kept apart from "
 _PRIVILEGED_REFUSED = "must not be true: a privileged container can do on the node whatever it likes"
 _CAPABILITIES_REFUSED = f"must not add capabilities other than {ALLOWED_CAPABILITY}"
 _HOST_PORT_REFUSED = "must not be set: the pods of a run are kept apart from the node's network; use a Service"
@@ -42,9 +43,9 @@ def refusals(template: Mapping[str, Any]) -> Iterator[str]:
         yield f"metadata.labels {_LABELS_REFUSED}"
     if any(annotation.startswith(labels.PREFIX) for annotation in _object(metadata, "annotations")):
         yield f"metadata.annotations {_ANNOTATIONS_REFUSED}"
-    for field, what in _HOST.items():
+    for field, refused in _FLAGS_REFUSED.items():
         if spec.get(field) is True:
-            yield f"spec.{field} {_HOST_REFUSED}{what}"
+            yield f"spec.{field} {refused}"
     if spec.get("restartPolicy") not in (None, "Never"):
         yield f"spec.restartPolicy {_RESTART_REFUSED}"
     for index, volume in enumerate(_objects(spec, "volumes")):
@@ -177,7 +178,7 @@ _VOLUME = _part(
 )
 _POD_SPEC = _part(
     "A Kubernetes PodSpec.",
-    **{field: _never("Not available.", _HOST_REFUSED + what) for field, what in _HOST.items()},
+    **{field: _never("Not available.", refused) for field, refused in _FLAGS_REFUSED.items()},
     restartPolicy=_ruled(
         {"description": "Never, or nothing.", "type": "string", "maxLength": 16},
         "self == 'Never'",
