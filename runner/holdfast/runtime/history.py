@@ -6,6 +6,7 @@ from it. A void record is offered to a call that fits, so that no finished step 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 
 from holdfast.contract.limits import STEP_KEY_LIMIT
@@ -29,12 +30,13 @@ class History:
         self._marks: dict[StepKey, StepRecord] = {}
         self._at_position: dict[tuple[str, int], StepRecord] = {}
         self._claimed: set[StepKey] = set()
-        self._next_awaited = 0
         self.last_sequence = 0
         for record in records:
             self.last_sequence = max(self.last_sequence, record.sequence)
             self.add(record)
-        self._loaded = sorted(self._records.values(), key=lambda record: record.sequence)
+        loaded = sorted(self._records.values(), key=lambda record: record.sequence)
+        self._sure = deque(record for record in loaded if record.position)
+        self._unsure = deque(record for record in loaded if not record.position)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -126,31 +128,34 @@ class History:
 
     # --- what is still to come ---------------------------------------------------------------------------------------
 
-    def awaited_before(self, sequence: int) -> StepRecord | None:
-        """Return the first record before number ``sequence`` that may still be asked for, and was not yet."""
-        while self._next_awaited < len(self._loaded):
-            record = self._loaded[self._next_awaited]
-            if record.sequence >= sequence:
-                return None
-            if record.key not in self._claimed and self._may_come(record):
-                return record
-            self._next_awaited += 1
-        return None
+    def awaits_before(self, sequence: int) -> bool:
+        """Tell whether an operation recorded before number ``sequence`` is sure to be asked for, and was not yet."""
+        return self._is_first_before(self._sure, sequence)
+
+    def may_come_before(self, sequence: int) -> bool:
+        """Tell whether an operation recorded before number ``sequence`` could be asked for, but need not be.
+
+        It is void, or nobody knows its place because it has an explicit key.
+        """
+        return self._is_first_before(self._unsure, sequence)
 
     def await_none_before(self, sequence: int) -> None:
-        """Await nothing any more that was recorded before number ``sequence``."""
-        while self._next_awaited < len(self._loaded) and self._loaded[self._next_awaited].sequence < sequence:
-            self._next_awaited += 1
+        """Await nothing any more that was recorded before number ``sequence``, and nothing that need not come."""
+        while self._sure and self._sure[0].sequence < sequence:
+            self._sure.popleft()
+        self._unsure.clear()
+
+    def _is_first_before(self, awaited: deque[StepRecord], sequence: int) -> bool:
+        while awaited and awaited[0].sequence < sequence:
+            if awaited[0].key not in self._claimed and self._may_come(awaited[0]):
+                return True
+            awaited.popleft()
+        return False
 
     def _may_come(self, record: StepRecord) -> bool:
         """Not what is inside a step whose body is not executed again."""
         around = (self._records.get(StepKey(path)) for path in enclosing_paths(record.key))
         return all(step is None or step.outcome is StepOutcome.RETRYING for step in around)
-
-
-def is_sure_to_come(record: StepRecord) -> bool:
-    """Tell whether the program has to ask for this record: not if it has no place of its own, or is void."""
-    return record.position > 0
 
 
 def _is_void(record: StepRecord) -> bool:

@@ -8,7 +8,7 @@ then takes the same way again. So two things are done here, when results are mad
 - *In order.* A result waits for operations that were recorded before it and that the program has not asked for again
   yet, because its code between two steps takes time. It does not wait for ever: what an earlier attempt asked for may
   not be asked for again. What the program need not ask for (it is void, or has an explicit key) is waited for only
-  while a branch is there that could.
+  while a branch is there that could, and no more once it did not come.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context
 from typing import NamedTuple
 
-from holdfast.runtime.history import History, is_sure_to_come
+from holdfast.runtime.history import History
 from holdfast.runtime.rest import Rest, waits_for_a_thread
 
 _HOLD_SECONDS = 1.0
@@ -155,13 +155,11 @@ class ResultOrder:
             self._hold(self._waiting[0].sequence)
 
     def _awaits_before(self, sequence: int) -> bool:
-        record = self._history.awaited_before(sequence)
-        while record is not None and not is_sure_to_come(record):
-            if not self._all_wait(branch for waiting in self._waiting for branch in waiting.branches):
-                return True
-            self._history.await_none_before(record.sequence + 1)
-            record = self._history.awaited_before(sequence)
-        return record is not None
+        if self._history.awaits_before(sequence):
+            return True
+        return self._history.may_come_before(sequence) and not self._all_wait(
+            branch for waiting in self._waiting for branch in waiting.branches
+        )
 
     def _hold(self, sequence: int) -> None:
         self.is_holding = True
