@@ -94,6 +94,32 @@ async def test_a_nul_character_in_the_input_survives(plane: ControlPlane) -> Non
     assert (await plane.get(triggered.run_id)).input == {"order_id": "a\0b 🐚"}
 
 
+@pytest.mark.parametrize("odd", ["nul \0", "half a pair \ud800"], ids=["nul", "surrogate"])
+@pytest.mark.parametrize("option", ["name", "queue", "idempotency_key", "concurrency_key", "tags", "entrypoint"])
+async def test_an_option_that_no_database_can_hold_is_refused(plane: ControlPlane, option: str, odd: str) -> None:
+    options: dict[str, Any] = {option: (odd,) if option == "tags" else odd}
+
+    with pytest.raises(InputError, match="does not fit"):
+        await plane.trigger("order", {"order_id": "1"}, TriggerOptions(**options))
+
+    assert await plane.runs() == []
+
+
+async def test_names_that_no_database_can_hold_are_refused_wherever_they_are_asked_for(plane: ControlPlane) -> None:
+    for odd in ("nul \0", "half a pair \ud800"):
+        for asked in (plane.trigger(odd, {}), plane.find(odd), plane.find_task(odd), plane.pause_queue(odd)):
+            with pytest.raises(InputError):
+                await asked
+
+
+async def test_what_a_database_can_hold_arrives(plane: ControlPlane) -> None:
+    options = TriggerOptions(idempotency_key="Schlüssel 🗝", concurrency_key="客 1", tags=("\u2028", "🐚"))
+
+    run = await plane.get((await plane.trigger("order", {"order_id": "1"}, options)).run_id)
+
+    assert (run.idempotency_key, run.tags) == ("Schlüssel 🗝", ("\u2028", "🐚"))
+
+
 async def test_an_unknown_task_is_refused_with_near_names(plane: ControlPlane) -> None:
     with pytest.raises(NotFoundError, match=r"(?s)No task 'ordr'.*Did you mean order"):
         await plane.trigger("ordr", {})
