@@ -78,6 +78,14 @@ class PodView:
         return max((each.ended_at for each in self.containers if each.ended_at is not None), default=None)
 
 
+@dataclass(frozen=True, kw_only=True)
+class PodTrouble:
+    """Why a pod does not start: a reason in CamelCase and a sentence, for the condition Succeeded."""
+
+    reason: str
+    sentence: str
+
+
 def pod_view(pod: Object) -> PodView | None:
     """What ``pod`` tells; ``None`` if it is no attempt's."""
     metadata = pod["metadata"]

@@ -132,7 +132,7 @@ def _spec(spec: dict[str, Any], queue_defaults: Mapping[str, Any]) -> dict[str, 
     spec.setdefault("terminationGracePeriodSeconds", GRACE_SECONDS)
     context = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     spec["securityContext"] = {**context, **(spec.get("securityContext") or {})}
-    spec["containers"] = [_restricted(each) for each in spec.get("containers") or ({},)]
+    spec["containers"] = [_restricted(each) for each in spec.get("containers") or [{}]]
     if spec.get("initContainers"):
         spec["initContainers"] = [_restricted(each) for each in spec["initContainers"]]
     return spec

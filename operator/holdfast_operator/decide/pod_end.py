@@ -2,7 +2,7 @@
 
 None of them says it alone: an eviction for disk comes without the condition DisruptionTarget, a container that was out
 of memory with the exit code of a parent that lived on, a deleted pod as an error of its program. Rules are asked in
-their order; the first that applies decides. None applies to a container that ended by itself: its exit code says it all.
+their order; the first that applies decides. None applies to a container that ended by itself: its exit code says all.
 """
 
 from __future__ import annotations

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from holdfast_operator.pods import PodView
+from holdfast_operator.pods import PodTrouble, PodView
 
 _ON_THE_WAY = frozenset({"ContainerCreating", "PodInitializing"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class PodTrouble:
-    """Reason in CamelCase and a sentence, for the condition Succeeded."""
-
-    reason: str
-    sentence: str
 
 
 def trouble_of(pod: PodView) -> PodTrouble | None:

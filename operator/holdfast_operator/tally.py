@@ -1,0 +1,53 @@
+"""Counts what happened to runs, from the difference between the status before and the run now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from holdfast.domain.states import State
+from holdfast_operator.metrics import Metrics
+from holdfast_operator.run_row import AttemptRow, RunRow
+
+
+def count(metrics: Metrics, before: Mapping[str, Any], run: RunRow) -> None:
+    """Count what is new in ``run``.
+
+    Args:
+        metrics: where.
+        before: the status that was last written.
+        run: the run now.
+    """
+    queue = (run.namespace, run.queue)
+    known = {each["number"]: each for each in before.get("attempts") or ()}
+    for attempt in run.attempts:
+        if attempt.ended_at is not None and "completionTime" not in known.get(attempt.number, {}):
+            _count_attempt(metrics, queue, attempt, run)
+    if "startTime" not in before and run.started_at is not None:
+        metrics.admission_wait_seconds.labels(*queue).observe(_seconds(run.created_at, run.started_at))
+    steps = run.recorded_steps - (before.get("checkpoint") or {}).get("sequence", 0)
+    if steps > 0:
+        metrics.steps.labels(*queue).inc(steps)
+    if run.is_final and before.get("phase") != str(run.state):
+        metrics.runs_finished.labels(*queue, str(run.state)).inc()
+
+
+def _count_attempt(metrics: Metrics, queue: tuple[str, str], attempt: AttemptRow, run: RunRow) -> None:
+    failure = "" if attempt.failure is None else str(attempt.failure)
+    metrics.attempts.labels(*queue, failure, attempt.reason or attempt.outcome or "").inc()
+    if attempt.ended_at is not None and attempt.opened_at is not None:
+        metrics.attempt_duration_seconds.labels(*queue).observe(_seconds(attempt.opened_at, attempt.ended_at))
+    if attempt.launched_at is not None and attempt.opened_at is not None:
+        metrics.pod_start_seconds.labels(*queue).observe(_seconds(attempt.launched_at, attempt.opened_at))
+    if attempt.replayed_steps:
+        metrics.resumed_attempts.labels(*queue).inc()
+    is_tried_again = failure and (attempt.number < run.attempt or run.state is State.BACKOFF)
+    if is_tried_again:
+        metrics.retries.labels(*queue, failure).inc()
+        if attempt.number == run.attempt and run.due_at is not None and attempt.ended_at is not None:
+            metrics.retry_backoff_seconds.labels(*queue).observe(_seconds(attempt.ended_at, run.due_at))
+
+
+def _seconds(begin: datetime, end: datetime) -> float:
+    return max(0.0, (end - begin).total_seconds())
