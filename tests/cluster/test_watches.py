@@ -1,0 +1,194 @@
+"""Watches and the sweep, on a real API server that is also restarted."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from holdfast_operator.api_client import api_client
+from holdfast_operator.health import Health
+from holdfast_operator.kinds import PODS, TASK_RUNS, TASKS
+from holdfast_operator.kube import Kube
+from holdfast_operator.metrics import Metrics
+from holdfast_operator.store import Store
+from holdfast_operator.sweep import Sweep
+from holdfast_operator.watches import Watches, WatchesEndedError
+from tests.cluster.rig.control_plane import ControlPlane, running_control_plane
+from tests.cluster.rig.kubectl import Kubectl
+from tests.cluster.rig.namespace import fresh_namespace
+from tests.support.kube_clients import connected, pod, task_run
+from tests.support.settable_clock import SettableClock
+from tests.support.watched_store import WatchedStore
+
+
+@pytest.fixture
+async def kube(api_server: ControlPlane) -> AsyncIterator[Kube]:
+    async with connected(api_server.kubeconfig) as kube:
+        yield kube
+
+
+@pytest.fixture
+def here(namespace: Kubectl) -> str:
+    return str(namespace.namespace)
+
+
+@pytest.fixture
+def store() -> WatchedStore:
+    return WatchedStore()
+
+
+@pytest.fixture
+def private_plane() -> Iterator[ControlPlane]:
+    """An API server that a test may stop."""
+    with running_control_plane(controllers=True) as plane:
+        yield plane
+
+
+@asynccontextmanager
+async def watching(
+    kubeconfig: Path, store: Store, *namespaces: str, health: Health | None = None, watch_seconds: int = 60
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Watches that are up; the task that runs them."""
+    client = await api_client(kubeconfig)
+    watches = Watches(
+        client,
+        store,
+        namespaces,
+        watch_seconds=watch_seconds,
+        health=health or Health(),
+        stall_seconds=60,
+    )
+    running = asyncio.create_task(watches.run(_no_signals))
+    heard = asyncio.create_task(watches.wait_until_heard())
+    await asyncio.wait([running, heard], return_when=asyncio.FIRST_COMPLETED)
+    try:
+        if running.done():
+            await running
+        yield running
+    finally:
+        heard.cancel()
+        watches.stop()
+        with suppress(WatchesEndedError):
+            await running
+        await client.close()
+
+
+def _no_signals() -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().remove_signal_handler(number)
+
+
+async def test_what_is_there_and_what_changes_is_told(
+    api_server: ControlPlane, kube: Kube, here: str, store: WatchedStore
+) -> None:
+    await kube.create(TASK_RUNS, here, task_run("before"))
+    async with watching(api_server.kubeconfig, store):
+        await store.until(lambda: store.names(TASK_RUNS, here) == {"before"})
+        await kube.create(TASK_RUNS, here, task_run("after"))
+        await store.until(lambda: store.names(TASK_RUNS, here) == {"before", "after"})
+        await kube.patch(TASK_RUNS, here, "after", {"status": {"phase": "Queued"}}, subresource="status")
+        await store.until(lambda: (store.get(TASK_RUNS, here, "after") or {})["status"].get("phase") == "Queued")
+        await kube.delete(TASK_RUNS, here, "before")
+        await store.until(lambda: store.names(TASK_RUNS, here) == {"after"})
+
+
+async def test_only_pods_of_attempts_are_told(
+    api_server: ControlPlane, kube: Kube, here: str, store: WatchedStore
+) -> None:
+    async with watching(api_server.kubeconfig, store):
+        await kube.create(PODS, here, pod("theirs"))
+        await kube.create(PODS, here, pod("ours", {"holdfast.dev/run": "a"}))
+        await store.until(lambda: store.names(PODS, here))
+        assert store.names(PODS, here) == {"ours"}
+
+
+async def test_only_the_namespaces_that_were_named_are_told(
+    api_server: ControlPlane, kube: Kube, here: str, store: WatchedStore
+) -> None:
+    with fresh_namespace(api_server.kubectl) as elsewhere:
+        await kube.create(TASK_RUNS, str(elsewhere.namespace), task_run("theirs"))
+        async with watching(api_server.kubeconfig, store, here):
+            await kube.create(TASK_RUNS, here, task_run("ours"))
+            await store.until(lambda: store.names(TASK_RUNS, here))
+            assert len(store.all(TASK_RUNS)) == 1
+
+
+async def test_nothing_is_written_to_what_is_watched(
+    api_server: ControlPlane, kube: Kube, here: str, store: WatchedStore
+) -> None:
+    created = await kube.create(TASK_RUNS, here, task_run("a"))
+    async with watching(api_server.kubeconfig, store):
+        await store.until(lambda: store.names(TASK_RUNS, here))
+        await kube.create(TASK_RUNS, here, task_run("b"))
+        await store.until(lambda: store.names(TASK_RUNS, here) == {"a", "b"})
+    seen = await kube.get(TASK_RUNS, here, "a")
+    assert seen["metadata"]["resourceVersion"] == created["metadata"]["resourceVersion"]
+    assert "finalizers" not in seen["metadata"]
+
+
+async def test_a_watch_that_is_made_again_gives_a_sign_of_life(api_server: ControlPlane, store: WatchedStore) -> None:
+    clock = SettableClock()
+    health = Health(clock.time)
+    async with watching(api_server.kubeconfig, store, health=health, watch_seconds=1):
+        clock.advance(1000)
+        assert len(health.stalls()) == 4
+        async with asyncio.timeout(60):
+            while health.stalls():
+                await asyncio.sleep(0.05)
+
+
+async def test_a_restart_of_the_api_server_is_survived_and_the_sweep_finds_what_was_missed(
+    private_plane: ControlPlane, store: WatchedStore
+) -> None:
+    plane = private_plane
+    with fresh_namespace(plane.kubectl) as namespace:
+        here = str(namespace.namespace)
+        async with connected(plane.kubeconfig) as kube, watching(plane.kubeconfig, store) as running:
+            await kube.create(TASK_RUNS, here, task_run("kept"))
+            await kube.create(TASK_RUNS, here, task_run("gone"))
+            await store.until(lambda: store.names(TASK_RUNS, here) == {"kept", "gone"})
+            plane.api_server.kill()
+            await asyncio.to_thread(plane.start, controllers=True)
+            await kube.create(TASK_RUNS, here, task_run("later"))
+            await store.until(lambda: "later" in store.names(TASK_RUNS, here))
+            assert not running.done()
+
+            # What a watch missed while it was away.
+            store.put(TASK_RUNS, {**task_run("missed"), "metadata": _never_was(here, "missed")})
+            sweep = Sweep(kube, store, (None,), Metrics(), Health().pulse("sweep", 60))
+            assert await sweep.run_once() == 1
+            assert store.names(TASK_RUNS, here) == {"kept", "gone", "later"}
+
+
+async def test_a_definition_that_is_removed_ends_the_watches(private_plane: ControlPlane, store: WatchedStore) -> None:
+    async with watching(private_plane.kubeconfig, store, watch_seconds=1) as running:
+        await private_plane.kubectl("delete", "crd", f"{TASKS.plural}.{TASKS.group}")
+        with pytest.raises(WatchesEndedError):
+            await running
+
+
+async def test_the_sweep_fills_an_empty_store_and_corrects_it(kube: Kube, here: str, store: WatchedStore) -> None:
+    await kube.create(TASK_RUNS, here, task_run("a"))
+    await kube.create(PODS, here, pod("ours", {"holdfast.dev/run": "a"}))
+    await kube.create(PODS, here, pod("theirs"))
+    metrics = Metrics()
+    sweep = Sweep(kube, store, (here,), metrics, Health().pulse("sweep", 60))
+    await sweep.run_first()
+    assert store.names(TASK_RUNS, here) == {"a"}
+    assert store.names(PODS, here) == {"ours"}
+    await kube.delete(TASK_RUNS, here, "a")
+    await kube.create(TASK_RUNS, here, task_run("b"))
+    assert await sweep.run_once() == 2
+    assert store.names(TASK_RUNS, here) == {"b"}
+    assert await sweep.run_once() == 0
+    labels = {"kind": "TaskRun"}
+    assert metrics.registry.get_sample_value("holdfast_sweep_corrections_total", labels) == 2
+
+
+def _never_was(namespace: str, name: str) -> dict[str, str]:
+    return {"namespace": namespace, "name": name, "uid": f"uid of {name}", "resourceVersion": "1"}
