@@ -138,7 +138,7 @@ async def test_a_watch_that_is_made_again_gives_a_sign_of_life(api_server: Contr
         clock.advance(1000)
         assert len(health.stalls()) == 4
         async with asyncio.timeout(60):
-            while health.stalls():
+            while health.stalls():  # noqa: ASYNC110  # health is asked, as a kubelet asks it
                 await asyncio.sleep(0.05)
 
 
