@@ -7,7 +7,8 @@ import os
 import signal
 import stat
 import sys
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -30,6 +31,13 @@ async def own() -> None:
 
 asyncio.run(own())
 """
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Not pytest's: every session of pytest that begins closes the folder of all sessions to the server's user."""
+    with tempfile.TemporaryDirectory(prefix="holdfast-embedded-") as folder:
+        yield Path(folder)
 
 
 @asynccontextmanager
