@@ -54,6 +54,11 @@ class TaskRunRows:
                 reset=_keep,
             )
 
+    @property
+    def is_open(self) -> bool:
+        """Whether `open` was called."""
+        return self._pool is not None
+
     async def aclose(self) -> None:
         """Close all connections. May come twice, or before `open`."""
         pool, self._pool = self._pool, None
