@@ -11,14 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.cluster.rig import kubeconfig, programs
+from tests.cluster.rig.addresses import API_SERVICE_ADDRESS, SERVICE_RANGE
 from tests.cluster.rig.certificates import KUBERNETES_NAMES, Certificates
 from tests.cluster.rig.daemon import Daemon
 from tests.cluster.rig.directory import HERE, program
 from tests.cluster.rig.kubectl import Kubectl, KubectlFailed
 
 CRDS = HERE.parents[2] / "crds"
-SERVICE_RANGE = "10.96.0.0/16"
-API_SERVICE_ADDRESS = "10.96.0.1"
 NODE_LOST_SECONDS = 20
 # With the default rates the controllers need four seconds more before they serve.
 RATES = ("--kube-api-qps=200", "--kube-api-burst=400", "--leader-elect=false", "--profiling=false")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,7 +57,7 @@ class Kubectl:
         found: Object = json.loads(await self("get", kind, name, "-o", "json"))
         return found
 
-    async def list(self, kind: str, *words: str) -> list[Object]:
+    async def list_all(self, kind: str, *words: str) -> list[Object]:
         """All objects of a kind; `words` are further options, such as `-l app=x` or `--all-namespaces`."""
         found: list[Object] = json.loads(await self("get", kind, *words, "-o", "json"))["items"]
         return found
@@ -84,7 +84,7 @@ class Kubectl:
         """Wait until there is no such object."""
         await self("wait", "--for=delete", f"{kind}/{name}", f"--timeout={timeout_seconds:.0f}s")
 
-    async def watch(self, kind: str, name: str | None = None) -> AsyncIterator[tuple[str, Object]]:
+    async def watch(self, kind: str, name: str | None = None) -> AsyncGenerator[tuple[str, Object], None]:
         """Every change: what happened (`ADDED`, `MODIFIED`, `DELETED`) and the object; first what is there."""
         selection = ["--field-selector", f"metadata.name={name}"] if name else []
         process = await asyncio.create_subprocess_exec(
