@@ -6,45 +6,32 @@ nothing that one of them holds in memory matters.
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import asyncpg
 
-from holdfast.domain.errors import ConflictError, InputError, NotFoundError, UnavailableError
+from holdfast.domain.errors import ConflictError, NotFoundError
 from holdfast.domain.states import State
-from holdfast_engine.control.changes import LOOK_AGAIN_SECONDS, changes
-from holdfast_engine.control.inputs import Input, check_input, check_schema, input_text
+from holdfast_engine.control.following import Following
+from holdfast_engine.control.inputs import Input, check_input, input_text
 from holdfast_engine.control.options import TriggerOptions
-from holdfast_engine.control.references import id_range, near_names
-from holdfast_engine.control.refusals import refusals
-from holdfast_engine.control.views import (
-    AttemptView,
-    LogLine,
-    QueueView,
-    RunDetail,
-    RunView,
-    StepView,
-    TaskView,
-    Triggered,
-)
-from holdfast_engine.postgres.queries import queries
+from holdfast_engine.control.queues import Queues
+from holdfast_engine.control.references import near_names
+from holdfast_engine.control.tasks import Tasks
+from holdfast_engine.control.views import Triggered
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
 
-T = TypeVar("T")
-
-PAGE = 500
 DEFAULT_NAMESPACE = "default"
 CANCEL_GRACE_SECONDS = 30.0
 
 
-class ControlPlane:
-    """Everything that can be asked of Holdfast.
+class ControlPlane(Following, Tasks, Queues):
+    """Everything that can be asked of Holdfast: what its parts show, and here what changes a run.
 
     Args:
         pool: connections of a role that owns the schema, or has been granted it.
@@ -55,8 +42,7 @@ class ControlPlane:
     """
 
     def __init__(self, pool: Pool, namespace: str = DEFAULT_NAMESPACE) -> None:
-        self.namespace = namespace
-        self._pool = pool
+        super().__init__(pool, namespace)
 
     def in_namespace(self, namespace: str) -> ControlPlane:
         """The same control plane for another namespace."""
@@ -95,106 +81,6 @@ class ControlPlane:
             await self._check_same_input(triggered, text, wanted.idempotency_key)
         return triggered
 
-    async def find(self, run: str | UUID) -> UUID:
-        """The id of a run.
-
-        Raises:
-            NotFoundError: there is no such run.
-            ConflictError: several ids begin like this.
-        """
-        if isinstance(run, UUID):
-            return run
-        by_name = await self._rows("find_run_by_name", self.namespace, run)
-        ids = id_range(run)
-        found = by_name or (
-            await self._rows("find_runs_by_id_prefix", self.namespace, ids.first, ids.last) if ids else []
-        )
-        if not found:
-            raise NotFoundError(f"No run {run!r} in namespace {self.namespace!r}. See: holdfast runs list")
-        if len(found) > 1:
-            raise ConflictError(f"Several runs have an id that begins with {run!r}: give more of it, or the name.")
-        run_id: UUID = found[0]["id"]
-        return run_id
-
-    async def named(self, name: str) -> RunDetail | None:
-        """The run of exactly this name; None if there is none."""
-        rows = await self._rows("find_run_by_name", self.namespace, name)
-        return await self.get(rows[0]["id"]) if rows else None
-
-    async def get(self, run: str | UUID) -> RunDetail:
-        """A run with its input, result and error."""
-        run_id = await self.find(run)
-        payload = await self._rows("read_run_payload", run_id)
-        rows = await self._rows("read_runs", [run_id])
-        if not rows or not payload:
-            raise NotFoundError(f"No run {run_id}: it was removed, or never was.")
-        return RunDetail.from_rows(rows[0], payload[0])
-
-    async def runs(
-        self,
-        *,
-        state: State | None = None,
-        task: str | None = None,
-        queue: str | None = None,
-        limit: int = 50,
-        before: str | UUID | None = None,
-    ) -> list[RunView]:
-        """Runs, newest first; ``before`` continues a list after that run."""
-        start = None if before is None else await self.find(before)
-        filters = (self.namespace, start, task, queue, limit)
-        if state is None:
-            rows = await self._rows("list_runs", *filters)
-        else:
-            rows = await self._rows("list_runs_in_state", *filters, str(state))
-        return await self.views([row["id"] for row in rows])
-
-    async def views(self, run_ids: list[UUID]) -> list[RunView]:
-        """These runs, newest first; those that were removed are left out."""
-        return [RunView.from_row(row) for row in await self._rows("read_runs", run_ids)]
-
-    async def dead_letters(self, limit: int = 50) -> list[RunView]:
-        """Runs whose retries are exhausted and about which nobody has decided, latest first."""
-        ids = [row["id"] for row in await self._rows("list_dead_letters", self.namespace, limit)]
-        views = {view.id: view for view in await self.views(ids)}
-        return [views[run_id] for run_id in ids if run_id in views]
-
-    async def attempts(self, run: str | UUID) -> list[AttemptView]:
-        """The attempts of a run, first to last."""
-        run_id = await self._existing(run)
-        return [AttemptView.from_row(row) for row in await self._rows("list_attempts", run_id)]
-
-    async def count_steps(self, run: str | UUID) -> int:
-        """How many steps of a run have succeeded."""
-        row = await self._row("count_steps", await self.find(run))
-        return int(row[0])
-
-    async def steps(self, run: str | UUID) -> list[StepView]:
-        """The recorded operations of a run, in the order of their records."""
-        run_id = await self._existing(run)
-        steps: list[StepView] = []
-        while True:
-            last = steps[-1].sequence if steps else 0
-            page = await self._rows("list_steps", run_id, last, PAGE)
-            steps += [StepView.from_row(row) for row in page]
-            if len(page) < PAGE:
-                return steps
-
-    async def logs(self, run: str | UUID, *, follow: bool = False) -> AsyncIterator[LogLine]:
-        """What the attempts of a run printed; with ``follow``, goes on until the run is final."""
-        run_id = await self._existing(run)
-        last = (0, 0)
-        async with changes(self._pool, only=str(run_id)) as announced:
-            while True:
-                # asked first: what comes with the end of the run is read after it
-                is_last = not follow or (await patiently(lambda: self._look_at(run_id))).is_final
-                while page := await self._log_lines(run_id, last):
-                    for line in page:
-                        yield line
-                    last = (page[-1].attempt, page[-1].line_number)
-                if is_last:
-                    return
-                await announced.next()
-
     async def cancel(self, run: str | UUID, grace_seconds: float = CANCEL_GRACE_SECONDS) -> State:
         """Ask a run to end; its process gets ``grace_seconds`` to clean up. A final run stays as it is."""
         return await self._request("cancel_run", run, grace_seconds)
@@ -228,113 +114,9 @@ class ControlPlane:
         """Keep the spec that was applied, to compare it with when the name is applied again."""
         await self._rows("remember_applied_spec", await self.find(run), json.dumps(spec))
 
-    async def wait(self, run: str | UUID) -> RunDetail:
-        """Wait until the run is final. An outage of the database is waited out."""
-        async for _ in self.follow(run):
-            pass
-        return await patiently(lambda: self.get(run))
-
-    async def follow(self, run: str | UUID) -> AsyncIterator[RunView]:
-        """The run now, and after each change that is seen, until it is final. An outage is waited out."""
-        run_id = await patiently(lambda: self.find(run))
-        seen: RunView | None = None
-        async with changes(self._pool, only=str(run_id)) as announced:
-            while True:
-                view = await patiently(lambda: self._look_at(run_id))
-                if view != seen:
-                    seen = view
-                    yield view
-                    if view.is_final:
-                        return
-                await announced.next()
-
-    async def follow_all(self) -> AsyncIterator[RunView]:
-        """Every run of the namespace when it changes; what happens during an outage is not told."""
-        async with changes(self._pool) as announced:
-            while True:
-                changed = await announced.next()
-                if not changed:
-                    continue
-                try:
-                    views = await self.views([UUID(run_id) for run_id in changed])
-                except UnavailableError:
-                    continue
-                for view in reversed(views):
-                    if view.namespace == self.namespace:
-                        yield view
-
-    async def queues(self) -> list[QueueView]:
-        """The queues, by name."""
-        return [QueueView.from_row(row) for row in await self._rows("list_queues", self.namespace)]
-
-    async def put_queue(
-        self,
-        name: str,
-        *,
-        concurrency: int | None = None,
-        concurrency_per_key: int | None = None,
-        starts_per_minute: int | None = None,
-        paused: bool = False,
-        spec: Mapping[str, Any] | None = None,
-    ) -> str:
-        """Define a queue or change it; None: no limit. Returns "created", "configured" or "unchanged"."""
-        limits = (concurrency, concurrency_per_key, starts_per_minute, paused)
-        rows = await self._rows("put_queue", self.namespace, name, *limits, json.dumps(spec or {}))
-        return _put_outcome(rows)
-
-    async def pause_queue(self, name: str) -> None:
-        """Admit no more runs of a queue; those that run go on.
-
-        Raises:
-            NotFoundError: no such queue; names those that could be meant.
-        """
-        await self._set_paused(name, True)
-
-    async def resume_queue(self, name: str) -> None:
-        """Admit runs of a paused queue again; raises as `pause_queue`."""
-        await self._set_paused(name, False)
-
-    async def task_names(self) -> list[str]:
-        """Names of the registered tasks."""
-        return [row["name"] for row in await self._rows("list_task_names", self.namespace)]
-
-    async def find_task(self, name: str) -> TaskView | None:
-        """A registered task; None if there is none of that name."""
-        rows = await self._rows("find_task", self.namespace, name)
-        return TaskView.from_row(rows[0]) if rows else None
-
-    async def put_task(
-        self,
-        name: str,
-        *,
-        entrypoint: str | None,
-        queue: str = "default",
-        input_schema: Mapping[str, Any] | None = None,
-        defaults: TriggerOptions | None = None,
-        template: Mapping[str, Any] | None = None,
-    ) -> str:
-        """Register a task or change it. Returns "created", "configured" or "unchanged".
-
-        Args:
-            name: how triggers refer to it.
-            entrypoint: "module:function"; None for a command in the template.
-            queue: where its runs wait.
-            input_schema: JSON Schema that inputs are checked by; None: any object is accepted.
-            defaults: options of its runs, unless a trigger says otherwise.
-            template: what the launcher needs to know.
-
-        Raises:
-            InputError: the schema is none.
-        """
-        if input_schema is not None:
-            check_schema(input_schema, name)
-        spec: dict[str, Any] = {
-            "defaults": (defaults or TriggerOptions()).given(),
-            "template": template or {},
-        }
-        schema = None if input_schema is None else json.dumps(input_schema)
-        rows = await self._rows("put_task", self.namespace, name, entrypoint, queue, schema, json.dumps(spec))
-        return _put_outcome(rows)
+    async def _request(self, name: str, run: str | UUID, *arguments: object) -> State:
+        row = await self._row(name, await self.find(run), *arguments)
+        return State(row[0])
 
     async def _check_same_input(self, earlier: Triggered, text: str, key: str | None) -> None:
         rows = await self._rows("read_run_input", earlier.run_id)
@@ -343,52 +125,3 @@ class ControlPlane:
                 f"The idempotency key {key!r} belongs to run {earlier.name} ({earlier.run_id}), whose input differs "
                 "from this one. Give another key, or the same input."
             )
-
-    async def _log_lines(self, run_id: UUID, after: tuple[int, int]) -> list[LogLine]:
-        rows = await patiently(lambda: self._rows("list_log_lines", run_id, *after, PAGE))
-        return [LogLine.from_row(row) for row in rows]
-
-    async def _existing(self, run: str | UUID) -> UUID:
-        run_id = await self.find(run)
-        if isinstance(run, UUID) and not await self.views([run_id]):
-            raise NotFoundError(f"No run {run_id}.")
-        return run_id
-
-    async def _look_at(self, run_id: UUID) -> RunView:
-        for view in await self.views([run_id]):
-            return view
-        raise NotFoundError(f"No run {run_id}: it was removed, or never was.")
-
-    async def _request(self, name: str, run: str | UUID, *arguments: object) -> State:
-        row = await self._row(name, await self.find(run), *arguments)
-        return State(row[0])
-
-    async def _set_paused(self, name: str, paused: bool) -> None:
-        if not await self._rows("pause_queue", self.namespace, name, paused):
-            known = [queue.name for queue in await self.queues()]
-            raise NotFoundError(f"No queue {name!r} in namespace {self.namespace!r}. {near_names(name, known)}")
-
-    async def _row(self, name: str, *arguments: object) -> asyncpg.Record:
-        return (await self._rows(name, *arguments))[0]
-
-    async def _rows(self, name: str, *arguments: object) -> list[asyncpg.Record]:
-        try:
-            with refusals():
-                return await self._pool.fetch(queries()[name].text, *arguments)
-        except UnicodeEncodeError as error:
-            raise InputError(f"Not valid Unicode: {error.reason} at character {error.start}.") from None
-
-
-async def patiently(call: Callable[[], Awaitable[T]]) -> T:
-    """What ``call`` returns, however long the database is away in between."""
-    while True:
-        try:
-            return await call()
-        except UnavailableError:
-            await asyncio.sleep(LOOK_AGAIN_SECONDS / 4)
-
-
-def _put_outcome(rows: list[asyncpg.Record]) -> str:
-    if not rows:
-        return "unchanged"
-    return "created" if rows[0]["created"] else "configured"
