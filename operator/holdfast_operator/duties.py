@@ -1,4 +1,4 @@
-"""What a leader does with resources and attempts: where its parts are put together."""
+"""What a leader does: reconciles our kinds, and makes pods of attempts."""
 
 from __future__ import annotations
 
@@ -18,15 +18,8 @@ from holdfast_operator.reconcile_task_run import TaskRunReconciler
 
 
 def duties(parts: Parts) -> Duties:
-    """Make the launcher, the reconcilers, and what follows a sweep."""
+    """What the leader with these parts does."""
     settings, kube, store, rows = parts.settings, parts.kube, parts.store, parts.rows
-    task_runs = TaskRunReconciler(
-        TaskRunGatherer(kube, store, rows, parts.index),
-        Acceptance(rows, store),
-        TaskRunWrites(kube, store, rows, parts.events, parts.metrics),
-        parts.index,
-        Policy(pod_retention_seconds=settings.pod_retention_seconds),
-    )
     launcher = PodLauncher(
         kube,
         store,
@@ -35,6 +28,13 @@ def duties(parts: Parts) -> Duties:
         PodSettings(runner_secret_name=settings.runner_secret, runner_secret_key=settings.runner_secret_key),
         namespaces=settings.scopes,
         max_pods=settings.max_pods,
+    )
+    task_runs = TaskRunReconciler(
+        TaskRunGatherer(kube, store, rows, parts.index),
+        Acceptance(rows, store),
+        TaskRunWrites(kube, store, rows, parts.events, parts.metrics),
+        parts.index,
+        Policy(pod_retention_seconds=settings.pod_retention_seconds),
     )
     return Duties(
         launcher=launcher,

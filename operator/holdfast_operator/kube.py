@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Self
@@ -36,6 +37,9 @@ PAGE_SIZE = 500
 THROTTLED_TRIES = 4
 LONGEST_RETRY_AFTER_SECONDS = 10.0
 LIST_TRIES = 3
+
+_OTHER_UID = re.compile(r"UID in (the )?precondition")
+"""In the answer to the deletion of an object whose name another one has by now."""
 
 Trim = Callable[[Kind, Object], Object]
 """Makes a smaller copy of an object."""
@@ -150,7 +154,7 @@ class Kube:
         except NotFound:
             return
         except Conflict as error:
-            if uid is None or "UID in precondition" not in error.message:
+            if uid is None or not _OTHER_UID.search(error.message):
                 raise
 
     async def _pages(self, kind: Kind, namespace: str | None, labels: str | None, trim: Trim) -> Listing:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from kubernetes.aio.client import ApiClient
 
-from holdfast.domain.errors import UnavailableError
+from holdfast.domain.errors import LaunchError, UnavailableError
 from holdfast_engine.backoff import Backoff
 from holdfast_engine.engine import Engine, EngineSettings
 from holdfast_engine.launcher import Launcher
@@ -172,13 +172,13 @@ class Leader:
     async def _begin(self) -> None:
         self._events.start()
         await self._sweep.run_first()
-        await self._reach_database()
+        await self._start_engine()
         self._server.refresh_with(lambda: refresh_gauges(self._rows, self._metrics))
         self._workers.start()
         interval_seconds = self._settings.sweep_interval_seconds
         self._sweeping = asyncio.create_task(self._sweep.run_forever(interval_seconds), name="holdfast sweep")
 
-    async def _reach_database(self) -> None:
+    async def _start_engine(self) -> None:
         backoff = Backoff()
         told = ""
         while True:
@@ -186,10 +186,10 @@ class Leader:
                 await self._rows.open()
                 await self._engine.start()
                 return
-            except UnavailableError as error:
+            except (LaunchError, UnavailableError) as error:
                 if str(error) != told:
                     told = str(error)
-                    _logger.warning("waiting for the database: %s", told)
+                    _logger.warning("not leading yet: %s", told)
             await self._rows.aclose()
             await asyncio.sleep(backoff.next_seconds())
 

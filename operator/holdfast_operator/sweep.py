@@ -35,7 +35,7 @@ class Sweep:
         namespaces: where to list; ``None`` among them: everywhere.
         metrics: counts the corrections.
         pulse: beats after each complete sweep.
-        afterwards: called at the end of each sweep: compares what else there is to compare.
+        afterwards: called at the end of each sweep but the first: compares what else there is to compare.
     """
 
     def __init__(
@@ -65,29 +65,33 @@ class Sweep:
         for kind in WATCHED:
             for namespace in self._namespaces:
                 corrections += await self._sweep(kind, namespace)
-        for compare in self._afterwards:
-            await compare()
+        if not self._is_first:
+            await self._compare()
         self._is_first = False
         self._pulse.beat()
         return corrections
 
     async def run_first(self) -> None:
-        """Sweep until it succeeds once, for a store that begins empty."""
-        await self._until_it_succeeds(Backoff())
+        """Sweep until it succeeds once, for a store that begins empty; nothing else is compared yet."""
+        await self._until_it_succeeds(self.run_once)
 
     async def run_forever(self, interval_seconds: float) -> None:
-        """Sweep every ``interval_seconds``, give or take a tenth."""
-        backoff = Backoff()
+        """Compare at once what else there is to compare, and sweep every ``interval_seconds``, give or take a tenth."""
+        await self._until_it_succeeds(self._compare)
         while True:
             await asyncio.sleep(interval_seconds * random.uniform(1 - JITTER, 1 + JITTER))
-            await self._until_it_succeeds(backoff)
-            backoff.reset()
+            await self._until_it_succeeds(self.run_once)
 
-    async def _until_it_succeeds(self, backoff: Backoff) -> None:
+    async def _compare(self) -> None:
+        for compare in self._afterwards:
+            await compare()
+
+    async def _until_it_succeeds(self, step: Callable[[], Awaitable[object]]) -> None:
+        backoff = Backoff()
         told = ""
         while True:
             try:
-                await self.run_once()
+                await step()
                 return
             except Exception as error:
                 if not isinstance(error, KubeError) and not is_passing(error):

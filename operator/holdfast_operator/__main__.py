@@ -1,0 +1,46 @@
+"""``python -m holdfast_operator``: one replica of the operator, until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+
+from holdfast.domain.errors import HoldfastError
+from holdfast_operator.duties import duties
+from holdfast_operator.exit_codes import OperatorExit
+from holdfast_operator.lease import LeaseLostError
+from holdfast_operator.operator import Operator
+from holdfast_operator.settings import OperatorSettings
+from holdfast_operator.watches import WatchesEndedError
+
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+async def _run() -> None:
+    await Operator(OperatorSettings.from_mapping(os.environ), duties).run()
+
+
+def main() -> OperatorExit:
+    """Run a replica with the settings of the environment; see `OperatorExit` for how it ends."""
+    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    try:
+        asyncio.run(_run())
+    except LeaseLostError as error:
+        return _failed(OperatorExit.LEASE_LOST, error)
+    except WatchesEndedError as error:
+        return _failed(OperatorExit.WATCHES_ENDED, error)
+    except (HoldfastError, OSError) as error:
+        return _failed(OperatorExit.FAILED, error)
+    return OperatorExit.OK
+
+
+def _failed(code: OperatorExit, error: Exception) -> OperatorExit:
+    sys.stderr.write(f"holdfast: {error}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
