@@ -43,7 +43,7 @@ select holdfast_v1.record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
 
 -- name: open_attempt
 -- Begin an attempt without the runner.
-select database_now from holdfast_v1.open($1, $2, $3, $4, '{}');
+select run from holdfast_v1.open($1, $2, $3, $4, '{}');
 
 -- name: read_steps
 -- The floor of a resume: the first rows of one run, in their order.

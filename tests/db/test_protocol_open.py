@@ -113,9 +113,8 @@ async def test_the_same_opening_again_is_accepted(control: ControlPlane) -> None
     pod = await control.started()
     first = await pod.open()
     await pod.record()
-    again = await pod.opening()
-    assert again[0]["input"] == first["input"]
-    assert [step["step_key"] for step in again[1:]] == ["0/work#1"]
+    assert (await pod.open())["input"] == first["input"]
+    assert [step["step_key"] for step in await pod.history()] == ["0/work#1"]
 
 
 async def test_of_two_openings_with_one_token_one_wins(control: ControlPlane, connect: Connect) -> None:
@@ -145,9 +144,9 @@ async def test_says_what_is_pending(control: ControlPlane) -> None:
 
 async def test_the_python_version_of_the_first_attempt_is_kept(control: ControlPlane) -> None:
     first = await control.started()
-    assert (await first.opening(runner='{"python": "3.11"}'))[0]["python_version"] == "3.11"
+    assert (await first.open(runner='{"python": "3.11"}'))["python_version"] == "3.11"
     second = await control.next_attempt(first)
-    assert (await second.opening(runner='{"python": "3.13"}'))[0]["python_version"] == "3.11"
+    assert (await second.open(runner='{"python": "3.13"}'))["python_version"] == "3.11"
 
 
 async def test_the_next_attempt_gets_what_was_recorded_in_order(control: ControlPlane) -> None:

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -39,9 +40,10 @@ class Pod:
         """The same attempt on another connection."""
         return replace(self, connection=connection)
 
-    async def open(self, **changed: Any) -> asyncpg.Record:
+    async def open(self, **changed: Any) -> dict[str, Any]:
         """Open the attempt and return what is said of the run."""
-        return (await self.opening(**changed))[0]
+        run: dict[str, Any] = json.loads((await self.opening(**changed))[0]["run"])
+        return {**run, **{name: datetime.fromisoformat(run[name]) for name in ("created_at", "database_now")}}
 
     async def history(self, **changed: Any) -> list[asyncpg.Record]:
         """Open the attempt (again) and return the recorded steps, in the order of their records."""

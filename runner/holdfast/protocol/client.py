@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from operator import attrgetter
+from datetime import UTC, datetime
+from operator import itemgetter
 
 import asyncpg
 
@@ -29,6 +31,8 @@ _FINISH = "select holdfast_v1.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 _HEARTBEAT = "select * from holdfast_v1.heartbeat($1, $2, $3, $4, $5, $6, $7, $8)"
 _FETCH = "select key, value from holdfast_v1.fetch($1, $2, $3, $4)"
 
+_SEQUENCE = StepRecord._fields.index("sequence")
+_NOTHING_PENDING = Flags.NONE
 _OUTCOMES = {outcome.value: outcome for outcome in StepOutcome}
 
 
@@ -45,9 +49,8 @@ class AttemptClient:
         process.
         """
         identity = self._identity
-        run, *steps = await self._database.rows(
-            _OPEN, identity.run_id, identity.attempt, token, identity.session, runner
-        )
+        rows = await self._database.rows(_OPEN, identity.run_id, identity.attempt, token, identity.session, runner)
+        run = json.loads(rows[0][0])
         return Opened(
             flags=Flags(run["flags"]),
             namespace=run["namespace"],
@@ -58,16 +61,16 @@ class AttemptClient:
             input=run["input"],
             tags=tuple(run["tags"]),
             idempotency_key=run["idempotency_key"],
-            created_at=run["created_at"],
+            created_at=_time(run["created_at"]),
             failures=run["failures"],
             disruptions=run["disruptions"],
             max_attempts=run["max_attempts"],
             lease_seconds=run["lease_seconds"],
             attempt_remaining_seconds=run["attempt_remaining_seconds"],
             run_remaining_seconds=run["run_remaining_seconds"],
-            database_now=run["database_now"],
+            database_now=_time(run["database_now"]),
             python_version=run["python_version"],
-            history=tuple(sorted(map(_recorded, steps), key=attrgetter("sequence"))),
+            history=tuple(sorted(map(_recorded, rows[1:]), key=itemgetter(_SEQUENCE))),
         )
 
     async def record(self, steps: Sequence[StepRecord]) -> Flags:
@@ -103,7 +106,7 @@ class AttemptClient:
                 [step.input_digest for step in steps],
                 [step.value for step in steps],
             )
-        return Flags(row[0])
+        return Flags(row[0]) if row[0] else _NOTHING_PENDING
 
     async def park(self, kind: WaitKind, wake_after_seconds: float = 0.0) -> str:
         """Leave without an end and return the run's state."""
@@ -145,5 +148,9 @@ class AttemptClient:
 
 
 def _recorded(row: asyncpg.Record) -> StepRecord:
-    *_, key, sequence, position, kind, name, outcome, tries, input_digest, value = row
+    _, key, sequence, position, kind, name, outcome, tries, input_digest, value = row
     return StepRecord(key, sequence, position, kind, name, _OUTCOMES[outcome], tries, 0, input_digest, value)
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)

@@ -1,15 +1,11 @@
 -- Begin an attempt: swap the single-use token for a session secret that the runner generated, and get the input and all
--- checkpoints in one round trip. The first row is the run, with null in the columns of steps; each of the others is one
--- recorded step, with null in the columns of the run. They come in no order: the sequence numbers say it, and the runner
--- sorts faster. Values over 64 KiB, and what exceeds 16 MiB in total, come as null: `fetch` has them.
+-- checkpoints in one round trip. The first row is the run, a JSON object in the first column; each of the others is one
+-- recorded step, in the other columns. They come in no order: the sequence numbers say it, and the runner sorts faster.
+-- Values over 64 KiB, and what exceeds 16 MiB in total, come as null: `fetch` has them.
 -- Sending it twice with the same secret is allowed (the answer may have been lost); with another it is refused.
 create or replace function holdfast_v1.open(
     p_run_id uuid, p_attempt integer, p_token text, p_session bytea, p_runner jsonb,
-    out flags integer, out namespace text, out name text, out task text, out queue text, out entrypoint text,
-    out input text, out tags text[], out idempotency_key text, out created_at timestamptz, out failures integer,
-    out disruptions integer, out max_attempts integer, out lease_seconds integer,
-    out attempt_remaining_seconds double precision, out run_remaining_seconds double precision,
-    out database_now timestamptz, out python_version text,
+    out run json,
     out step_key text, out step_sequence integer, out step_position integer, out step_kind text, out step_name text,
     out step_outcome text, out step_tries integer, out step_input_digest bytea, out step_value text
 ) returns setof record
@@ -62,25 +58,15 @@ begin
             format('attempt %s of run %s was opened before or has ended (the run is %s)', p_attempt, p_run_id, r.state));
     end if;
 
-    flags := (r.cancel_requested_at is not null)::integer + 2 * (r.suspend_requested_at is not null)::integer;
-    namespace := r.namespace;
-    name := r.name;
-    task := r.task;
-    queue := r.queue;
-    entrypoint := r.entrypoint;
-    input := r.input;
-    tags := r.tags;
-    idempotency_key := r.idempotency_key;
-    created_at := r.created_at;
-    failures := r.failures;
-    disruptions := r.disruptions;
-    max_attempts := r.max_attempts;
-    lease_seconds := r.lease_seconds;
-    attempt_remaining_seconds := extract(epoch from r.attempt_deadline_at - v_now);
-    run_remaining_seconds := extract(epoch from r.run_deadline_at - v_now);
-    database_now := v_now;
-    python_version := r.python_version;
-
+    run := json_build_object(
+        'flags', (r.cancel_requested_at is not null)::integer + 2 * (r.suspend_requested_at is not null)::integer,
+        'namespace', r.namespace, 'name', r.name, 'task', r.task, 'queue', r.queue, 'entrypoint', r.entrypoint,
+        'input', r.input, 'tags', r.tags, 'idempotency_key', r.idempotency_key, 'created_at', r.created_at,
+        'failures', r.failures, 'disruptions', r.disruptions, 'max_attempts', r.max_attempts,
+        'lease_seconds', r.lease_seconds,
+        'attempt_remaining_seconds', extract(epoch from r.attempt_deadline_at - v_now),
+        'run_remaining_seconds', extract(epoch from r.run_deadline_at - v_now),
+        'database_now', v_now, 'python_version', r.python_version);
     return next;
 
     if v_recorded_bytes > 16777216 then
@@ -91,13 +77,9 @@ begin
         ) s;
     end if;
     return query
-    select null::integer, null::text, null::text, null::text, null::text, null::text, null::text, null::text[],
-           null::text, null::timestamptz, null::integer, null::integer, null::integer, null::integer,
-           null::double precision, null::double precision, null::timestamptz, null::text,
-           s.key, s.sequence, s.position, s.kind, s.name, s.outcome, s.tries, s.input_digest,
+    select null::json, s.key, s.sequence, s.position, s.kind, s.name, s.outcome, s.tries, s.input_digest,
            case when octet_length(s.value) <= 65536 and s.sequence <= coalesce(v_last_sent_sequence, s.sequence)
                 then s.value end
-    from holdfast.steps s where s.run_id = p_run_id
-    order by s.sequence;
+    from holdfast.steps s where s.run_id = p_run_id;
 end
 $$;
