@@ -63,9 +63,7 @@ def _root(session: Session) -> Strand:
 
 async def _until_stopped(session: Session, task: asyncio.Future[Any], grace_seconds: float) -> Any:
     """Wait for the task; once the attempt stops, for no longer than the grace."""
-    stopping = asyncio.ensure_future(session.stopping.wait())
-    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
+    await asyncio.wait({task, session.stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not task.done():
         await asyncio.wait({task}, timeout=grace_seconds)
     if not task.done():

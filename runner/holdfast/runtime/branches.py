@@ -65,10 +65,10 @@ def prepare_loop(loop: asyncio.AbstractEventLoop) -> None:
 def _branching_task(
     loop: asyncio.AbstractEventLoop, coroutine: Any, *, context: Context | None = None, **options: Any
 ) -> asyncio.Task[Any]:
-    parent = (context or copy_context()).get(_variable)
+    own = copy_context() if context is None else context.copy()
+    parent = own.get(_variable)
     if parent is None:
         return asyncio.Task(coroutine, loop=loop, context=context, **options)
-    own = copy_context() if context is None else context.copy()
     strand = Strand(parent.journal, parent.branch.fork())
     own.run(_variable.set, strand)
     task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, context=own, **options)

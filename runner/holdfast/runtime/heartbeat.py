@@ -76,7 +76,8 @@ class Heartbeat:
         while True:
             wait_seconds = min(self._interval_seconds, LINES_EVERY_SECONDS)
             try:
-                await asyncio.wait_for(self._now.wait(), wait_seconds)
+                async with asyncio.timeout(wait_seconds):
+                    await self._now.wait()
             except TimeoutError:
                 if not self._output.has_lines and time.monotonic() - answered < self._interval_seconds:
                     continue

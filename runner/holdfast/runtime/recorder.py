@@ -1,15 +1,16 @@
 """Puts step records into the database: in order, several at a time when several are there, never a lost one.
 
-A sender task owns the calls, so canceling an author's code cannot interrupt one half way. While a call is under way,
-further records gather; they leave together in the next call. Where nothing can gather, because one strand alone works,
-its own asyncio task makes the call: two turns of the event loop less per step. Canceled half way, it leaves the record
-to the sender, to be sent again.
+A sender task owns the calls, so canceling an author's code cannot interrupt one half way; it is there while something
+waits. While a call is under way, further records gather; they leave together in the next call. Where nothing can
+gather, because one strand alone works, its own asyncio task makes the call: two turns of the event loop less per step.
+Canceled half way, it leaves the record to the sender, to be sent again.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from itertools import count
 from typing import NamedTuple
 
@@ -44,10 +45,9 @@ class Recorder:
         self._on_broken = on_broken
         self._waiting: list[_Entry] = []
         self._under_way: list[_Entry] = []
-        self._wake: asyncio.Future[None] | None = None
         self._broken: BaseException | None = None
         self._loop = asyncio.get_running_loop()
-        self._sender = self._loop.create_task(self._run(), name="holdfast-recorder")
+        self._sender: asyncio.Task[None] | None = None
 
     def put(self, record: StepRecord) -> None:
         """Have ``record`` stored soon, before everything that is put later. Dropped once nothing can be stored."""
@@ -110,20 +110,18 @@ class Recorder:
 
     async def close(self) -> None:
         """Stop the sender; what is not durable by now is given up."""
-        self._sender.cancel()
-        await asyncio.gather(self._sender, return_exceptions=True)
+        if self._sender is not None:
+            self._sender.cancel()
+            await asyncio.gather(self._sender, return_exceptions=True)
         self._give_up(self._broken or AttemptFenced("the attempt is over"))
 
     def _nudge(self) -> None:
-        if self._waiting and not self._under_way and self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
+        if self._waiting and not self._under_way and (self._sender is None or self._sender.done()):
+            # in a context of its own: it is no branch of the code that happens to call
+            self._sender = self._loop.create_task(self._run(), name="holdfast-recorder", context=Context())
 
     async def _run(self) -> None:
-        while True:
-            if not self._waiting:
-                self._wake = self._loop.create_future()
-                await self._wake
-                self._wake = None
+        while self._waiting:
             self._under_way = self._next_batch()
             try:
                 flags = await self._send([entry.record for entry in self._under_way])

@@ -119,7 +119,7 @@ class Session:
         self._blocking = BlockingSteps(self)
         self._sleeps = Sleeps(self, self._timers, settings.park_threshold_seconds)
         self.recorder = Recorder(self._send, self.note_flags, self._record_failed)
-        self.stopping = asyncio.Event()
+        self.stopping: asyncio.Future[None] = self.loop.create_future()
         self.task: asyncio.Future[Any] | None = None
 
     # --- what authors' calls use -------------------------------------------------------------------------------------
@@ -211,6 +211,11 @@ class Session:
             self._blocking.on_home_loop(lambda: self._note(record))
         return settled, record
 
+    @property
+    def has_unsettled_notes(self) -> bool:
+        """Whether a value was noted that may not be durable yet."""
+        return self._last_note is not None
+
     async def settle_notes(self) -> None:
         """Wait until every value that was noted so far is durable."""
         note = self._last_note
@@ -294,6 +299,8 @@ class Session:
 
     def reach(self, point: FaultPoint, key: StepKey) -> None:
         """Tell the faults where the attempt is. One that raises ends it: what runs later cannot act for it any more."""
+        if self._faults is NO_FAULTS:
+            return
         try:
             self._faults.reach(point, key)
         except ControlFlow as end:
@@ -314,7 +321,7 @@ class Session:
     def note_flags(self, flags: Flags) -> None:
         """React to what is pending."""
         self.last_contact = time.monotonic()
-        if not flags:
+        if flags is Flags.NONE:
             return
         if Flags.CANCEL in flags:
             self.departure.stop(RunCanceled("the run was canceled on request"))
@@ -424,7 +431,8 @@ class Session:
         self.loop.call_soon_threadsafe(self._interrupt)
 
     def _interrupt(self) -> None:
-        self.stopping.set()
+        if not self.stopping.done():
+            self.stopping.set_result(None)
         if self.task is not None:
             self.task.cancel()
 
