@@ -38,7 +38,9 @@ class AwaitedSteps:
             await self._until_canceled(recorded, strand)
             recorded = session.history.record_of(place.key)
         if recorded is not None and recorded.outcome is not StepOutcome.RETRYING:
-            return await self._replay(step, recorded, strand)
+            if recorded.value is None or session.has_several_branches:
+                return await self._replay(step, recorded, strand)
+            return session.recorded_result(step, recorded, recorded.value)
         call = StepCall(step, place, digest, tries=0 if recorded is None else recorded.tries)
         departure = session.departure
         try:
@@ -81,7 +83,8 @@ class AwaitedSteps:
         session = self._session
         record: StepRecord | None = None
         try:
-            await session.settle_notes()
+            if session.has_unsettled_notes:
+                await session.settle_notes()
             record, settled = await self._try_until_done(call, strand, args, kwargs)
             session.reach(FaultPoint.AFTER_BODY, call.place.key)
             await self._record(record)

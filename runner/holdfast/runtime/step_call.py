@@ -72,18 +72,11 @@ class StepCall:
         return cancel_mark_of(self.place.key, self.step.name, sequence)
 
     def _record(self, outcome: StepOutcome, sequence: int, value: str | None) -> StepRecord:
+        elapsed_ms = int((time.monotonic() - self.started) * 1000)
         return StepRecord(
-            key=self.place.key,
-            sequence=sequence,
-            position=self.place.position,
-            kind=STEP_KIND,
-            name=self.step.name,
-            outcome=outcome,
-            tries=self.tries,
-            elapsed_ms=int((time.monotonic() - self.started) * 1000),
-            input_digest=self.input_digest,
-            value=value,
-        )
+            self.place.key, sequence, self.place.position, STEP_KIND, self.step.name, outcome, self.tries, elapsed_ms,
+            self.input_digest, value,
+        )  # fmt: skip
 
 
 def cancel_mark_of(key: StepKey, name: str, sequence: int) -> StepRecord:

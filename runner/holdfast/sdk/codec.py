@@ -56,7 +56,7 @@ class Codec(Generic[T]):
             DefinitionError: Values of the annotation can never be recorded.
         """
         try:
-            return self._form().settle(value)
+            return (self._resolved_form or self._form()).settle(value)
         except EncodingError as error:
             raise EncodingError(f"{self._what} cannot be recorded: {error}") from None
 
@@ -68,7 +68,7 @@ class Codec(Generic[T]):
             DefinitionError: Values of the annotation can never be recorded.
         """
         try:
-            value: T = self._form().decode(text)
+            value: T = (self._resolved_form or self._form()).decode(text)
         except EncodingError as error:
             raise EncodingError(f"{self._what} cannot be rebuilt: {error}") from None
         return value
@@ -167,16 +167,15 @@ class _ExactForm:
         self._kind = kind
 
     def settle(self, value: object) -> tuple[str, Any]:
-        exact = self._exactly(value)
+        exact = value if type(value) is self._kind else self._exactly(value)
         return tagged.encode(exact), exact
 
     def decode(self, text: str) -> Any:
-        return self._exactly(tagged.decode(text))
+        value = tagged.decode(text)
+        return value if type(value) is self._kind else self._exactly(value)
 
     def _exactly(self, value: object) -> object:
         kind = type(value)
-        if kind is self._kind:
-            return value
         if kind is int and self._kind is float:
             return float(value)  # type: ignore[arg-type]  # an int, by its exact type
         raise EncodingError(

@@ -36,13 +36,16 @@ DESCRIPTION_CHARACTERS = 200
 
 def digest_arguments(args: tuple[object, ...], kwargs: Mapping[str, object]) -> bytes:
     """Fingerprint of a call's arguments, ``DIGEST_BYTES`` long. Cyclic and very deep values are fine too."""
-    writer = _Writer(NODE_LIMIT, [])
-    for value in args:
-        writer.write(value)
-    for name in sorted(kwargs):
-        writer.add(f"@{name}=")
-        writer.write(kwargs[name])
-    return blake2b(writer.text().encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
+    text = _plain_text(args[0]) if len(args) == 1 and not kwargs else None  # most calls: no writer is needed
+    if text is None:
+        writer = _Writer(NODE_LIMIT, [])
+        for value in args:
+            writer.write(value)
+        for name in sorted(kwargs):
+            writer.add(f"@{name}=")
+            writer.write(kwargs[name])
+        text = writer.text()
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
 
 
 def describe_arguments(args: tuple[object, ...], kwargs: Mapping[str, object]) -> str:
@@ -53,6 +56,22 @@ def describe_arguments(args: tuple[object, ...], kwargs: Mapping[str, object]) -
     if len(text) > DESCRIPTION_CHARACTERS:
         text = f"{text[: DESCRIPTION_CHARACTERS - 2]}…)"
     return text
+
+
+def _plain_text(value: Any) -> str | None:
+    """What is written for a value without parts; None for any other."""
+    kind = type(value)
+    if kind is str:
+        return f"s{len(value)}:{value}"
+    if kind is int:
+        return f"i{value:x};"  # hexadecimal has no limit of digits
+    if value is None or kind is bool:
+        return f"{value};"
+    if kind is float:
+        return f"f{value!r};"
+    if kind is bytes:
+        return f"b{value.hex()};"
+    return None
 
 
 class _Writer:
@@ -71,18 +90,12 @@ class _Writer:
 
     def write(self, value: Any) -> None:
         self._nodes_left -= 1
+        text = _plain_text(value)
+        if text is not None:
+            self.add(text)
+            return
         kind = type(value)
-        if kind is str:
-            self.add(f"s{len(value)}:{value}")
-        elif kind is int:
-            self.add(f"i{value:x};")  # hexadecimal has no limit of digits
-        elif value is None or kind is bool:
-            self.add(f"{value};")
-        elif kind is float:
-            self.add(f"f{value!r};")
-        elif kind is bytes:
-            self.add(f"b{value.hex()};")
-        elif self._nodes_left <= 0 or len(self._open_ids) >= DEPTH_LIMIT or id(value) in self._open_ids:
+        if self._nodes_left <= 0 or len(self._open_ids) >= DEPTH_LIMIT or id(value) in self._open_ids:
             self._write_name("unseen", kind)
         else:
             self._open_ids.append(id(value))

@@ -84,7 +84,8 @@ def current_strand() -> Strand | None:
                 "call the function itself with .function(...)"
             )
         return None
-    if strand.owner is not None and _running_task() not in (strand.owner, None):
+    owner = strand.owner
+    if owner is not None and (running := _running_task()) is not owner and running is not None:
         raise BranchError(
             "a step was called from an asyncio task that was created behind the run's task factory (another event "
             "loop, or asyncio.Task(...) directly), so its place cannot be recorded. Use asyncio.create_task, gather "
