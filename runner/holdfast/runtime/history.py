@@ -29,7 +29,7 @@ class History:
         self._records: dict[StepKey, StepRecord] = {}
         self._marks: dict[StepKey, StepRecord] = {}
         self._at_position: dict[tuple[str, int], StepRecord] = {}
-        self._claimed: set[StepKey] = set()
+        self._claimed: dict[StepKey, str] = {}
         self.last_sequence = 0
         for record in records:
             self.last_sequence = max(self.last_sequence, record.sequence)
@@ -73,7 +73,7 @@ class History:
             expected = self._at_position.get((place.branch, place.position))
             if expected is not None and expected.key not in self._claimed:
                 raise _mismatch(expected, key, kind, describe_call(), "another step stands there now")
-        self._claimed.add(key)
+        self._claimed[key] = place.branch
         return record
 
     def was_canceled(self, record: StepRecord) -> bool:
@@ -89,7 +89,7 @@ class History:
     def records(self, inside: StepKey | None = None) -> list[StepRecord]:
         """Return all records, marks of cancellation too; with ``inside``, those of the body of that step."""
         everything = [*self._records.values(), *self._marks.values()]
-        return everything if inside is None else [each for each in everything if is_inside(each.key, inside)]
+        return everything if inside is None else [each for each in everything if self._is_within(each.key, inside)]
 
     def add(self, record: StepRecord) -> None:
         """Remember a record."""
@@ -105,7 +105,7 @@ class History:
 
     def reopen(self, key: StepKey) -> None:
         """Forget a step or a mark, so that the next call at its place executes it again."""
-        self._claimed.discard(key)
+        self._claimed.pop(key, None)
         if key.endswith(CANCEL_MARK):
             self._marks.pop(StepKey(key.removesuffix(CANCEL_MARK)), None)
             return
@@ -115,11 +115,23 @@ class History:
 
     def reopen_body(self, key: StepKey) -> None:
         """Let the body of a step be executed again: what is recorded inside is void, and may be claimed again."""
-        self._claimed = {claimed for claimed in self._claimed if not is_inside(claimed, key)}
+        claimed_inside = [claimed for claimed in tuple(self._claimed) if self._is_within(claimed, key)]
         for record in self.records(inside=key):
             if record.position:
                 self._unbind(record)
                 self._records[record.key] = record._replace(position=0)
+        for claimed in claimed_inside:
+            del self._claimed[claimed]
+
+    def _is_within(self, key: str, step: StepKey) -> bool:
+        """Tell whether ``key`` was claimed in the body of ``step``; an explicit key does not say, its call does."""
+        branch = self._claimed.get(StepKey(key.removesuffix(CANCEL_MARK)), branch_of(key))
+        if not branch.startswith(EXPLICIT_PREFIX):
+            return is_inside(f"{branch}/", step)
+        return any(
+            path == step or (path != key and path in self._claimed and self._is_within(path, step))
+            for path in enclosing_paths(f"{branch}/")
+        )
 
     def _unbind(self, record: StepRecord) -> None:
         place = branch_of(record.key), record.position

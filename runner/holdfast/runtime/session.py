@@ -279,10 +279,11 @@ class Session:
             self.history.add(record)
             return [record], None, raised
         records = []
-        for inner in records_to_reopen(self.history, self.failures, error, inside=call.place.key):
+        reopened = records_to_reopen(self.history, self.failures, error, inside=call.place.key)
+        self.history.reopen_body(call.place.key)
+        for inner in reopened:
             records.append(_reopened(inner, self.next_sequence()))
             self.history.reopen(inner.key)
-        self.history.reopen_body(call.place.key)
         return [*records, call.retrying(error, self.next_sequence())], wait_seconds, error
 
     def note_canceled(self, mark: StepRecord, canceled: asyncio.CancelledError) -> None:
