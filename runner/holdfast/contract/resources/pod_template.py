@@ -110,7 +110,10 @@ def _parts(description: str, item: Schema, limit: int) -> Schema:
 
 
 def _ruled(schema: Schema, rule: str, message: str) -> Schema:
-    return {**schema, "x-kubernetes-validations": [{"rule": rule, "message": message}]}
+    return {
+        **schema,
+        "x-kubernetes-validations": [{"rule": rule, "message": message, "reason": "FieldValueForbidden"}],
+    }
 
 
 def _never(description: str, message: str) -> Schema:
