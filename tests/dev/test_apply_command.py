@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from holdfast.contract.exit_codes import CliExit
+from holdfast.contract.manifest import load_manifests
+from holdfast.domain.errors import ConflictError, InputError
 from holdfast.domain.states import State
+from holdfast_engine.control.apply import apply as apply_resources
 from holdfast_engine.control.plane import ControlPlane
 from tests.support.cli import Cli
 
@@ -49,17 +50,18 @@ spec: {taskRef: {name: order}, cron: "0 9 * * 1-5"}
 """
 
 
-async def apply(cli: Cli, text: str) -> Any:
-    result = await cli("apply", "-f", "-", "-o", "json", stdin=text)
-    assert result.code == CliExit.OK, result.err
-    return [(each["resource"], each["outcome"]) for each in result.document]
+async def apply(plane: ControlPlane, text: str) -> list[tuple[str, str]]:
+    """What the command does, without its process."""
+    applied = await apply_resources(plane, load_manifests(text))
+    return [(each.address, each.outcome) for each in applied]
 
 
 async def test_a_run_and_its_queue_are_created_once(cli: Cli, plane: ControlPlane) -> None:
-    both = f"{RUN}---{QUEUE}"
-
-    assert await apply(cli, both) == [("TaskQueue default/slow", "created"), ("TaskRun default/nightly", "created")]
-    assert await apply(cli, both) == [("TaskQueue default/slow", "unchanged"), ("TaskRun default/nightly", "unchanged")]
+    for outcome in ("created", "unchanged"):
+        result = await cli("apply", "-f", "-", "-o", "json", stdin=f"{RUN}---{QUEUE}")
+        assert result.code == CliExit.OK, result.err
+        done = [(each["resource"], each["outcome"]) for each in result.document]
+        assert done == [("TaskQueue default/slow", outcome), ("TaskRun default/nightly", outcome)]
     run = await plane.get("nightly")
     assert (run.state, run.queue, run.entrypoint, run.max_attempts, run.priority, run.launcher, run.input) == (
         State.QUEUED,
@@ -83,56 +85,53 @@ async def test_a_run_and_its_queue_are_created_once(cli: Cli, plane: ControlPlan
         ("queueName: slow", "queueName: fast", "spec.queueName"),
     ],
 )
-async def test_a_field_that_cannot_change_is_named(cli: Cli, before: str, after: str, field: str) -> None:
-    await apply(cli, RUN)
+async def test_a_field_that_cannot_change_is_named(plane: ControlPlane, before: str, after: str, field: str) -> None:
+    await apply(plane, RUN)
 
-    result = await cli("apply", "-f", "-", stdin=RUN.replace(before, after))
-
-    assert result.code == CliExit.REFUSED
-    assert f"TaskRun default/nightly: {field} cannot change" in result.err
+    with pytest.raises(ConflictError, match=rf"TaskRun default/nightly: {field} cannot change"):
+        await apply(plane, RUN.replace(before, after))
 
 
 async def test_suspend_cancel_and_ttl_are_applied(cli: Cli, plane: ControlPlane) -> None:
-    await apply(cli, RUN)
+    await apply(plane, RUN)
 
-    assert await apply(cli, f"{RUN}  suspend: true\n") == [("TaskRun default/nightly", "configured")]
+    assert await apply(plane, f"{RUN}  suspend: true\n") == [("TaskRun default/nightly", "configured")]
     assert (await plane.get("nightly")).state is State.SUSPENDED
-    assert await apply(cli, f"{RUN}  ttlSecondsAfterFinished: 60\n") == [("TaskRun default/nightly", "configured")]
+    assert await apply(plane, f"{RUN}  ttlSecondsAfterFinished: 60\n") == [("TaskRun default/nightly", "configured")]
     assert (await plane.get("nightly")).state is State.QUEUED
-    await apply(cli, f"{RUN}  cancel: true\n")
+    await apply(plane, f"{RUN}  cancel: true\n")
     assert (await plane.get("nightly")).state is State.CANCELED
     refused = await cli("apply", "-f", "-", stdin=RUN)
     assert refused.code == CliExit.REFUSED
     assert "spec.cancel cannot be taken back" in refused.err
 
 
-async def test_a_run_may_be_born_suspended_or_canceled(cli: Cli, plane: ControlPlane) -> None:
-    await apply(cli, f"{RUN}  suspend: true\n")
-    await apply(cli, RUN.replace("nightly}", "other}") + "  cancel: true\n")
+async def test_a_run_may_be_born_suspended_or_canceled(plane: ControlPlane) -> None:
+    await apply(plane, f"{RUN}  suspend: true\n")
+    await apply(plane, RUN.replace("nightly}", "other}") + "  cancel: true\n")
 
     assert (await plane.get("nightly")).state is State.SUSPENDED
     assert (await plane.get("other")).state is State.CANCELED
 
 
-async def test_a_run_of_a_registered_task_takes_its_defaults_and_its_schema(cli: Cli, plane: ControlPlane) -> None:
+async def test_a_run_of_a_registered_task_takes_its_defaults_and_its_schema(plane: ControlPlane) -> None:
     run = RUN.partition("spec:")[0] + "spec: {taskRef: {name: order}, input: {id: '42'}}"
 
-    assert await apply(cli, f"{run}\n---{TASK}") == [
+    assert await apply(plane, f"{run}\n---{TASK}") == [
         ("Task default/order", "created"),
         ("TaskRun default/nightly", "created"),
     ]
     detail = await plane.get("nightly")
     assert (detail.task, detail.entrypoint, detail.max_attempts) == ("order", "shop.orders:order", 9)
     assert detail.template["image"] == "registry.example/shop:1"
-    bad = await cli("apply", "-f", "-", stdin=run.replace("nightly", "bad").replace("'42'", "42"))
-    assert bad.code == CliExit.USAGE
-    assert "id: 42 is not of type 'string'" in bad.err
+    with pytest.raises(InputError, match="id: 42 is not of type 'string'"):
+        await apply(plane, run.replace("nightly", "bad").replace("'42'", "42"))
 
 
-async def test_a_name_in_kubernetes_spelling_finds_the_function(cli: Cli, plane: ControlPlane) -> None:
+async def test_a_name_in_kubernetes_spelling_finds_the_function(plane: ControlPlane) -> None:
     await plane.put_task("process_order", entrypoint="shop:process_order")
 
-    await apply(cli, RUN.partition("spec:")[0] + "spec: {taskRef: {name: process-order}}")
+    await apply(plane, RUN.partition("spec:")[0] + "spec: {taskRef: {name: process-order}}")
 
     assert (await plane.get("nightly")).task == "process_order"
 

@@ -13,6 +13,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+    c_input_limit_bytes constant integer := 1048576; -- contract/limits.py: INPUT_LIMIT_BYTES
     known holdfast.tasks;
     wanted jsonb;
     unknown text;
@@ -31,9 +32,9 @@ begin
     if unknown is not null then
         perform holdfast.refuse('HF004', format('unknown trigger options: %s', unknown));
     end if;
-    if octet_length(p_input) > 1048576 then
+    if octet_length(p_input) > c_input_limit_bytes then
         perform holdfast.refuse('HF006',
-            format('the input is %s bytes of JSON, over the limit of 1048576 bytes', octet_length(p_input)),
+            format('the input is %s bytes of JSON, over the limit of %s bytes', octet_length(p_input), c_input_limit_bytes),
             'pass a reference to the data instead (a path, a key in object storage)');
     elsif (json_typeof(p_input::json) = 'object') is not true then
         perform holdfast.refuse('HF004', 'the input must be a JSON object', 'pass {"parameter": value, ...}');
