@@ -119,13 +119,14 @@ class Lease:
         assert self._sight is not None, "acquire() comes first"
         try:
             await self._write(self._sight)
-        except Conflict:
-            # A renewal whose answer got lost, or somebody else's.
+            return True
+        except (Conflict, NotFound):
+            pass  # a renewal whose answer got lost, somebody else's, or the Lease was deleted
+        try:
             self._check_ours(await self._look(time.monotonic()))
-            return False
         except NotFound:
             return await self._try_to_take()
-        return True
+        return False
 
     async def _write(self, sight: Sight) -> None:
         lease = taken(sight.lease, self._identity, self._duration_seconds, datetime.now(UTC))

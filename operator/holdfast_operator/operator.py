@@ -69,6 +69,7 @@ class Operator:
         async with AsyncExitStack() as stack:
             await self.server.start(*settings.address)
             stack.push_async_callback(self.server.stop)
+            _logger.info("metrics and health on port %d", self.server.port)
             client = await api_client(self._kubeconfig, trust_env=settings.trust_env)
             client_metrics = ClientMetrics(self.metrics.registry, client.configuration.host)
             kube = await stack.enter_async_context(Kube(client, client_metrics))

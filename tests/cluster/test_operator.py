@@ -1,0 +1,112 @@
+"""The whole operator, as a process, on a real API server and a real database; no node, so pods stay pending."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from tests.cluster.rig.control_plane import ControlPlane
+from tests.cluster.rig.kubectl import Kubectl
+from tests.support.databases import Database
+from tests.support.kube_clients import task_run
+from tests.support.operator_process import OperatorProcess, running_operator
+
+StartReplica = Callable[..., AbstractAsyncContextManager[OperatorProcess]]
+
+
+@pytest.fixture
+def replica(api_server: ControlPlane, namespace: Kubectl, database: Database) -> StartReplica:
+    """Starts a replica that works in the test's namespace and database."""
+    here = str(namespace.namespace)
+
+    def start(identity: str = "one", **settings: str) -> AbstractAsyncContextManager[OperatorProcess]:
+        settings = {"namespaces": here, "lease_namespace": here, **settings}
+        return running_operator(api_server.kubeconfig, database.dsn, identity, **settings)
+
+    return start
+
+
+async def test_a_task_run_gets_its_pod(replica: StartReplica, namespace: Kubectl) -> None:
+    async with replica() as operator:
+        await operator.says("all watches are up")
+        await namespace.apply(task_run("census"))
+        pod = await namespace.until("pods", "census-1", lambda pod: True)
+        assert pod["metadata"]["labels"]["holdfast.dev/run"] == "census"
+        seen = await namespace.until("taskruns", "census", lambda run: "runID" in run.get("status", {}))
+        assert pod["metadata"]["annotations"]["holdfast.dev/run-id"] == seen["status"]["runID"]
+        assert (await operator.get("/readyz"))[0] == 200
+        status, report = await operator.get("/healthz")
+        assert status == 200
+        for part in ("lease", "sweep", "work queue", "engine", "watch /apis/holdfast.dev"):
+            assert part in report
+        _, metrics = await operator.get("/metrics")
+        assert "holdfast_leader 1.0" in metrics
+        assert 'workqueue_adds_total{name="resources"}' in metrics
+        assert 'rest_client_requests_total{code="201"' in metrics
+
+
+async def test_what_was_applied_while_no_operator_ran_is_found(replica: StartReplica, namespace: Kubectl) -> None:
+    await namespace.apply(task_run("early"))
+    async with replica():
+        await namespace.until("pods", "early-1", lambda pod: True)
+
+
+async def test_sigterm_ends_it_cleanly_and_the_next_leads_at_once(replica: StartReplica, namespace: Kubectl) -> None:
+    async with replica("one", lease_seconds="3600") as first, replica("two", lease_seconds="3600") as second:
+        await first.says("one leads")
+        await second.says("standing by: one leads")
+        assert (await second.get("/readyz"))[0] == 200
+        await namespace.apply(task_run("census"))
+        await namespace.until("pods", "census-1", lambda pod: True)
+        first.process.send_signal(signal.SIGTERM)
+        assert await first.end() == 0
+        await second.says("two leads")
+        assert await namespace.list_all("pods"), "pods outlive the operator that made them"
+
+
+async def test_when_the_leader_is_killed_the_other_goes_on(replica: StartReplica, namespace: Kubectl) -> None:
+    quick = {"lease_seconds": "3", "lease_renew_seconds": "1"}
+    async with replica("one", **quick) as first, replica("two", **quick) as second:
+        await first.says("one leads")
+        await second.says("standing by: one leads")
+        await namespace.apply(task_run("before"))
+        await namespace.until("pods", "before-1", lambda pod: True)
+        first.process.kill()
+        await second.says("two leads")
+        await namespace.apply(task_run("after"))
+        await namespace.until("pods", "after-1", lambda pod: True)
+        assert len(await namespace.list_all("pods")) == 2
+
+
+async def test_who_loses_the_lease_ends_with_a_sentence(replica: StartReplica, namespace: Kubectl) -> None:
+    async with replica("one", lease_renew_seconds="0.1") as operator:
+        await operator.says("all watches are up")
+        await namespace(
+            "patch", "lease", "holdfast-operator", "--type=merge", "-p", '{"spec":{"holderIdentity":"two"}}'
+        )
+        await operator.says("holdfast: one leads no more")
+        assert await operator.end() == 3
+
+
+async def test_two_that_both_believe_to_lead_make_one_pod(replica: StartReplica, namespace: Kubectl) -> None:
+    async with replica("one", lease_name="first") as one, replica("two", lease_name="second") as two:
+        await asyncio.gather(one.says("all watches are up"), two.says("all watches are up"))
+        await namespace.apply(*(task_run(f"run-{number}") for number in range(20)))
+        await asyncio.gather(*(namespace.until("pods", f"run-{number}-1", lambda pod: True) for number in range(10)))
+        assert len(await namespace.list_all("pods")) == 10, "as many as the queue has slots"
+
+
+async def test_it_waits_for_its_database(api_server: ControlPlane, namespace: Kubectl) -> None:
+    here = str(namespace.namespace)
+    nowhere = "postgresql://127.0.0.1:1/holdfast"
+    async with running_operator(
+        api_server.kubeconfig, nowhere, "one", namespaces=here, lease_namespace=here
+    ) as operator:
+        await operator.says("not leading yet")
+        assert (await operator.get("/readyz"))[0] == 503
+        operator.process.send_signal(signal.SIGTERM)
+        assert await operator.end() == 0
