@@ -22,7 +22,6 @@ from pydantic import (
 from holdfast.contract import limits, patterns
 
 INT32_MAX = 2_147_483_647
-INT64_MAX = 9_223_372_036_854_775_807
 
 Name = Annotated[str, StringConstraints(pattern=patterns.NAME, min_length=1, max_length=63)]
 """Short enough for a label's value, because the names of runs, queues and tasks become labels of pods."""
@@ -46,7 +45,8 @@ PositiveSeconds = Annotated[int, Field(strict=True, ge=1, le=INT32_MAX)]
 Count = Annotated[int, Field(strict=True, ge=0, le=INT32_MAX)]
 PositiveCount = Annotated[int, Field(strict=True, ge=1, le=INT32_MAX)]
 Int32 = Annotated[int, Field(strict=True, ge=-INT32_MAX - 1, le=INT32_MAX)]
-Generation = Annotated[int, Field(strict=True, ge=0, le=INT64_MAX)]
+# The API server reads the bounds of a schema as floats: beyond 2**53 they are not what they were.
+Generation = Annotated[int, Field(strict=True, ge=0, le=2**53)]
 Flag = Annotated[bool, Field(strict=True)]
 
 
