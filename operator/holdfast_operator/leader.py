@@ -19,7 +19,7 @@ from holdfast_operator.health import Health, Pulse
 from holdfast_operator.kinds import Kind
 from holdfast_operator.kube import Kube
 from holdfast_operator.metrics import Metrics
-from holdfast_operator.resource_queue import enqueue_changes, enqueue_unfinished
+from holdfast_operator.resource_queue import enqueue_changes, enqueue_run, enqueue_unfinished
 from holdfast_operator.rows import TaskRunRows
 from holdfast_operator.run_index import RunIndex
 from holdfast_operator.server import Server
@@ -211,8 +211,7 @@ class Leader:
         )
 
     def _hear(self, state: str, run_id: str) -> None:
-        for key in self._index.keys_of(run_id):
-            self._queue.add(key)
+        enqueue_run(self._index, self._queue, state, run_id)
 
     def _note_idle(self, pulse: Pulse) -> None:
         if self._queue.depth == 0 and self._queue.longest_work_seconds < pulse.stall_seconds:
