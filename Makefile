@@ -1,12 +1,12 @@
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check format bench generate verify pins kind-up kind-down clean
+.PHONY: help venv demo test check format bench generate verify pins cluster-up cluster-down kind-up kind-down clean
 SHELL := bash
 
 export PYTHON
 PY := .venv/bin/python
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: ## Create .venv from the pinned requirements (PYTHON=… chooses the interpreter)
 	@scripts/venv.sh
@@ -41,6 +41,12 @@ verify: venv ## Regenerate, and fail when a file of the repository changes by it
 
 pins: ## Resolve the newest versions again and write requirements/*.txt
 	@scripts/pins.sh
+
+cluster-up: venv ## Start a real cluster of one node on this machine (needs root and Go, no Docker)
+	@$(PY) -m tests.cluster.rig up
+
+cluster-down: venv ## Stop it and undo what it did to this machine
+	@$(PY) -m tests.cluster.rig down
 
 kind-up: ## Start a kind cluster with Holdfast in it (needs Docker, kind and kubectl)
 	@scripts/kind-up.sh

@@ -98,7 +98,7 @@ class Kubectl:
         try:
             decoder, text = json.JSONDecoder(), ""
             while piece := await process.stdout.read(1 << 16):
-                text += piece.decode()
+                text = (text + piece.decode()).lstrip()
                 while text:
                     try:
                         event, end = decoder.raw_decode(text)

@@ -44,7 +44,8 @@ class Network:
             Unavailable: The addresses are in use on another device, or the kernel cannot filter bridges.
         """
         self._refuse_foreign_addresses()
-        subprocess.run(["modprobe", "-a", "overlay", "br_netfilter"], capture_output=True, check=False)
+        if shutil.which("modprobe"):  # kernels without modules have both built in
+            _try("modprobe", "-a", "overlay", "br_netfilter")
         self._remember_settings()
         raise_guard()
         for name in NEEDED:

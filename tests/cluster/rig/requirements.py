@@ -38,7 +38,7 @@ def check() -> None:
     """
     if os.geteuid() != 0:
         raise Unavailable("a real node needs root: it makes network namespaces, cgroups and mounts")
-    missing = [package for name, package in PACKAGES.items() if shutil.which(name, path=_search_path()) is None]
+    missing = [package for name, package in PACKAGES.items() if shutil.which(name) is None]
     if not (CNI_PROGRAMS / "bridge").exists():
         missing.append("containernetworking-plugins")
     if missing:
@@ -51,10 +51,6 @@ def check() -> None:
     directory.mkdir(parents=True, exist_ok=True)
     if (kind := _file_system(directory)) in ("overlayfs", "nfs"):
         raise Unavailable(f"{directory} lies on {kind}, which cannot carry containers: set HOLDFAST_CLUSTER_DIR")
-
-
-def _search_path() -> str:
-    return f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
 def _file_system(directory: Path) -> str:
