@@ -29,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--postgres", choices=["15", "18"], help="run the tests on this version only")
     parser.addoption("--crash-seed", type=int, default=20, help="seed of the crash corpus (20); -1: one by chance")
     parser.addoption("--crash-cases", type=int, default=400, help="generated cases of the crash corpus (400)")
+    parser.addoption("--crash-kills", type=int, default=2, help="SIGKILLs of each shape of program (2); 0: everywhere")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
