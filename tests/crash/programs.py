@@ -66,14 +66,16 @@ class Draw:
             parts.append(self._part(depth=3))
         return ["sequence", parts]
 
-    def _part(self, depth: int) -> Program:
+    def _part(self, depth: int, *, in_race: bool = False) -> Program:
         self._left -= 1
-        leaves = _ASYNC_LEAVES if self._is_async else _DEF_LEAVES
+        leaves = _DEF_LEAVES if not self._is_async else _RACING_LEAVES if in_race else _ASYNC_LEAVES
         trees = _ASYNC_TREES if self._is_async else _DEF_TREES
         if depth == 0 or self._left <= 0 or self._chance.random() < 0.55:
             leaf = self._chance.choice(leaves)
             return [leaf, self._label(must_be_unique=leaf == "keyed"), self._chance.randrange(3)]
-        return [self._chance.choice(trees), [self._part(depth - 1) for _ in range(self._chance.randint(1, 3))]]
+        tree = self._chance.choice(trees)
+        in_race = in_race or tree in _RACES
+        return [tree, [self._part(depth - 1, in_race=in_race) for _ in range(self._chance.randint(1, 3))]]
 
     def _label(self, *, must_be_unique: bool) -> str:
         unique = f"x{next(self._labels)}"
@@ -373,6 +375,9 @@ _DEF_LEAF: dict[str, Callable[[str, int], Any]] = {
 _IN_THREADS: dict[str, Callable[[list[Program]], list[Any]]] = {"threads": _threads, "pool": _pool}
 
 _ASYNC_LEAVES = [*_LEAVES, "work", "work", "work"]
+_RACES = ("as_completed", "first_completed")
+# a `def` step on the event loop blocks what would give it its turn, so it must not race (ADR 9)
+_RACING_LEAVES = [leaf for leaf in _ASYNC_LEAVES if leaf != "deed"]
 _ASYNC_TREES = [*_SIDE_BY_SIDE, "nested", "sequence"]
 _DEF_LEAVES = [*_DEF_LEAF, "deed", "deed"]
 _DEF_TREES = [*_IN_THREADS, "deed_nested", "sequence"]
