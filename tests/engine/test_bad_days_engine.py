@@ -138,8 +138,8 @@ async def _let_wait(connection: Connection) -> None:
         await admit(connection, 250)
         await connection.execute(
             """
-            select o.flags from holdfast.runs r,
-                lateral holdfast_v1.open(r.id, r.attempt, holdfast.bootstrap_token(r.id, r.attempt), $1, '{}') o
+            select count(*) from holdfast.runs r,
+                lateral holdfast_v1.open(r.id, r.attempt, holdfast.bootstrap_token(r.id, r.attempt), $1, '{}')
             where r.state = 'Starting'
             """,
             b"s" * 16,
