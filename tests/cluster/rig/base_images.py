@@ -28,7 +28,7 @@ def archives() -> list[Path]:
     Raises:
         RigError: A program that makes them failed; the message names its log.
     """
-    return [_pause(), _coredns(), python_base()]
+    return [python_base(), _pause(), _coredns()]
 
 
 def python_base() -> Path:

@@ -74,9 +74,7 @@ class Images:
         made_from = archive.with_name(f"{archive.name}.made-from").read_text()
         if note.exists() and note.read_text() == made_from:
             return
-        reference = base_images.PYTHON.reference
         _buildah("pull", "--quiet", f"docker-archive:{archive}")
-        _buildah("tag", f"docker.io/library/{reference}", f"localhost/{reference}")
         note.write_text(made_from)
 
 
