@@ -11,6 +11,9 @@ import pytest
 from tests.cluster.rig.control_plane import ControlPlane
 from tests.cluster.rig.directory import HERE
 from tests.cluster.rig.kubectl import Kubectl, KubectlFailed
+from tests.support.databases import Database
+from tests.support.kube_clients import task_run
+from tests.support.operator_process import running_operator
 
 INSTALL = HERE.parents[2] / "operator" / "install"
 SYSTEM = "holdfast-system"
@@ -114,6 +117,20 @@ async def test_its_lease_is_its_own(installed: Kubectl) -> None:
     lease = ("update", "coordination.k8s.io", "leases")
     assert await may(installed, OPERATOR, *lease, "holdfast-operator")
     assert not await may(installed, OPERATOR, *lease, "other")
+
+
+async def test_these_rights_are_enough(
+    installed: Kubectl, api_server: ControlPlane, namespace: Kubectl, database: Database
+) -> None:
+    as_operator = await api_server.kubectl_as(SYSTEM, "holdfast-operator")
+    async with running_operator(as_operator.kubeconfig, database.dsn, "one", lease_namespace=SYSTEM) as operator:
+        await operator.says("all watches are up")
+        await namespace.apply(task_run("census"))
+        await namespace.until("pods", "census-1", lambda pod: True)
+        await namespace.until("taskruns", "census", lambda run: "runID" in run.get("status", {}))
+        await namespace("delete", "taskrun", "census")
+        await namespace.until_gone("pod", "census-1")
+        assert f'User "{OPERATOR}" cannot' not in "\n".join(operator.log)
 
 
 async def test_what_a_service_account_of_a_namespace_may_not(installed: Kubectl) -> None:
