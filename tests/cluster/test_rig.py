@@ -208,6 +208,7 @@ class TestNode:
         node.kubelet.daemon.kill()
         node.kube_proxy.daemon.kill()
         node.plane.controllers.kill()
+        node.containerd.daemon.kill()
         node.up()
         assert await output_of(node_namespace, pod("after", "print('after')")) == "after"
 

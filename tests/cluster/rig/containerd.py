@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -162,9 +163,10 @@ class Containerd:
 
     def _release_networks(self) -> None:
         for result in CNI_RESULTS.glob(f"{CNI_NETWORK}-*"):
-            namespace = Path(json.loads(result.read_text())["netns"].replace("/var/run/", "/run/"))
-            subprocess.run(["umount", namespace], capture_output=True, check=False)
-            namespace.unlink(missing_ok=True)
+            for name in set(re.findall(r"netns/(cni-[0-9a-f-]+)", result.read_text())):
+                namespace = Path("/run/netns") / name
+                subprocess.run(["umount", namespace], capture_output=True, check=False)
+                namespace.unlink(missing_ok=True)
             container = result.name.removeprefix(f"{CNI_NETWORK}-").removesuffix("-eth0")
             (CNI_RESULTS / f"cni-loopback-{container}-lo").unlink(missing_ok=True)
             result.unlink()

@@ -105,10 +105,7 @@ class Node:
             self.down()
         self._network.raise_up()
         self.say("guard and addresses are up: nothing of the cluster leaves this machine")
-        was_running = self.containerd.daemon.pid is not None
         self.containerd.start()
-        if not was_running:
-            self.kubelet.stop()
         for archive in archives:
             self.containerd.import_once(archive)
         self.say("containerd has its images")
