@@ -167,7 +167,7 @@ async def test_a_restart_of_the_api_server_is_survived_and_the_sweep_finds_what_
 
 async def test_a_definition_that_is_removed_ends_the_watches(private_plane: ControlPlane, store: WatchedStore) -> None:
     async with watching(private_plane.kubeconfig, store, watch_seconds=1) as running:
-        await private_plane.kubectl("delete", "crd", f"{TASKS.plural}.{TASKS.group}")
+        await private_plane.kubectl("delete", "crd", f"{TASKS.plural}.{TASKS.group}", "--wait=false")
         with pytest.raises(WatchesEndedError):
             await running
 
