@@ -10,7 +10,6 @@ from uuid import UUID
 
 import pytest
 
-from holdfast_operator.operator import Operator
 from tests.cluster.rig.control_plane import ControlPlane
 from tests.cluster.rig.kubectl import Kubectl, Object
 from tests.support.databases import Database
@@ -31,7 +30,6 @@ class Scene:
     kubectl: Kubectl
     kubelet: PlayedKubelet
     connection: Connection
-    operator: Operator
 
     async def apply(self, name: str = "order-42", **spec: Any) -> None:
         """Apply a TaskRun of a function, tried again without a delay."""
@@ -78,8 +76,8 @@ def condition(run: Object) -> dict[str, Any]:
 @pytest.fixture
 async def scene(api_server: ControlPlane, namespace: Kubectl, database: Database) -> AsyncIterator[Scene]:
     connection = await database.connect()
-    async with running_operator(api_server.kubeconfig, database.dsn, str(namespace.namespace)) as operator:
-        yield Scene(namespace, PlayedKubelet(namespace), connection, operator)
+    async with running_operator(api_server.kubeconfig, database.dsn, str(namespace.namespace)):
+        yield Scene(namespace, PlayedKubelet(namespace), connection)
 
 
 async def test_a_run_succeeds(scene: Scene) -> None:
