@@ -53,7 +53,7 @@ def ended(pod: Object) -> bool:
 
 
 def running(pod: Object) -> bool:
-    return pod.get("status", {}).get("phase") == "Running"
+    return bool(pod.get("status", {}).get("phase") == "Running")
 
 
 def last_state(pod: Object) -> Any:
