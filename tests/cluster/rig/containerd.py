@@ -60,7 +60,7 @@ class Containerd:
 
     @cached_property
     def daemon(self) -> Daemon:
-        """The process. Its proxy is a closed port: containerd asks docker.io whatever its settings say."""
+        """The process. Its proxy is a closed port: containerd would look elsewhere whatever its settings say."""
         return Daemon(
             "containerd",
             ["containerd", "--config", self._conf / "containerd.toml", "--log-level", "info"],
