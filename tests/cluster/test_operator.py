@@ -36,7 +36,7 @@ async def test_a_task_run_gets_its_pod(replica: StartReplica, namespace: Kubectl
         await namespace.apply(task_run("census"))
         pod = await namespace.until("pods", "census-1", lambda pod: True)
         assert pod["metadata"]["labels"]["holdfast.dev/run"] == "census"
-        seen = await namespace.until("taskruns", "census", lambda run: "runID" in run.get("status", {}))
+        seen = await namespace.until("taskruns", "census", lambda run: "runID" in run.get("status", {}), 20)
         assert pod["metadata"]["annotations"]["holdfast.dev/run-id"] == seen["status"]["runID"]
         assert (await operator.get("/readyz"))[0] == 200
         status, report = await operator.get("/healthz")
