@@ -171,8 +171,7 @@ async def test_a_deleted_task_run_takes_its_run_along(scene: Scene, phase: str) 
     await scene.kubectl("delete", "taskrun", "order-42")
     final = {"Succeeded": "Succeeded"}.get(phase, "Canceled")
     if phase in ("Starting", "Running"):
-        await scene.kubectl.until("pod", "order-42-1", lambda pod: "deletionTimestamp" in pod["metadata"])
-        await scene.kubelet.lets_go("order-42-1")
+        await scene.kubectl.until_gone("pod", "order-42-1")  # at once: no node has it
     await until_row(scene, final)
 
 
@@ -253,6 +252,21 @@ async def test_a_pod_of_that_name_is_there_already(scene: Scene) -> None:
     [clash, _] = run["status"]["attempts"]
     assert clash["failureClass"] == "Start"
     assert "order-42-1 exists" in clash["message"]
+
+
+async def test_the_story_is_told_in_events(scene: Scene) -> None:
+    await scene.apply()
+    first = await scene.runner("order-42-1")
+    await first.record()
+    await scene.kubelet.ends("order-42-1", 3)
+    await (await scene.runner("order-42-2")).finish()
+    await scene.until("Succeeded")
+    told: set[str] = set()
+    async for _, event in scene.kubectl.watch("events.events.k8s.io"):
+        if event["regarding"]["kind"] == "TaskRun":
+            told.add(event["reason"])
+        if told >= {"AttemptFailed", "RetryScheduled", "AttemptStarted", "CheckpointResumed", "Succeeded"}:
+            break
 
 
 async def test_a_queue_shows_what_is_in_it(scene: Scene) -> None:

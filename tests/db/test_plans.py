@@ -163,6 +163,8 @@ HOT_QUERIES: dict[str, tuple[tuple[object, ...], int]] = {
     "check_attempts": (([uuid4() for _ in range(50)], [1] * 50), 600),
     "mark_launched": (([uuid4()], [1]), 20),
     "delete_finished_runs": ((None, 10), 500),
+    "read_resource_runs": ((["uid"] * 10, ["shop"] * 10, [f"run-{n * 1000}" for n in range(10)], [uuid4()] * 10), 300),
+    "read_queue": (("shop", "q3"), 4000),
     "list_runs": (("shop", None, None, None, 50), 20),
     "list_runs_in_state": (("shop", None, None, None, 50, "Failed"), 20),
     "list_dead_letters": (("shop", 50), 100),
