@@ -51,6 +51,22 @@ async def _killed_at(point: str, kubeconfig: str, database: str, namespace: str)
     assert await process.wait() == -signal.SIGKILL
 
 
+async def test_a_task_run_that_was_deleted_while_nobody_watched(
+    api_server: ControlPlane, namespace: Kubectl, database: Database
+) -> None:
+    connection = await database.connect()
+    here = str(namespace.namespace)
+    states: asyncio.Queue[str] = asyncio.Queue()
+    await connection.add_listener("holdfast", lambda *heard: states.put_nowait(str(heard[-1]).partition(" ")[0]))
+    async with running_operator(api_server.kubeconfig, database.dsn, here, lease_name="first"):
+        await namespace.apply(TASK_RUN)
+        await namespace.until("pod", "order-42-1", lambda pod: True)
+    await namespace("delete", "taskrun", "order-42")
+    async with running_operator(api_server.kubeconfig, database.dsn, here, lease_name="second"):
+        while await states.get() != "Canceled":
+            pass
+
+
 @pytest.mark.parametrize("point", POINTS)
 async def test_the_next_operator_goes_on(
     api_server: ControlPlane, namespace: Kubectl, database: Database, point: str
