@@ -119,6 +119,16 @@ def test_a_finished_task_run_is_kept_until_its_time_is_over() -> None:
     assert decide(replace(kept, now=NOW + timedelta(seconds=30)), POLICY).delete_resource
 
 
+def test_a_command_is_opened_when_its_container_runs() -> None:
+    running = {"phase": "Running", "containerStatuses": [{"name": "attempt", "state": {"running": {}}}]}
+    views = tuple(view for view in (pod_view(pod(running, is_command=True)),) if view is not None)
+    starting = run(State.STARTING, is_command=True)
+    assert decide(snapshot(run=starting, pods=views), POLICY).acts == (Act.OPEN_COMMAND,)
+    assert decide(snapshot(run=starting), POLICY).acts == ()
+    assert decide(snapshot(run=replace(starting, is_command=False), pods=views), POLICY).acts == ()
+    assert decide(snapshot(run=replace(starting, attempt=2), pods=views), POLICY).acts == ()
+
+
 def test_pods_of_ended_attempts_are_kept_for_a_while() -> None:
     view = pod_view(pod(failed(ended(1))))
     assert view is not None
