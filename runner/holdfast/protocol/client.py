@@ -77,7 +77,7 @@ class AttemptClient:
         """Record finished steps, all or none, and return what is pending."""
         if len(steps) == 1:
             step = steps[0]
-            row = await self._database.row(
+            rows = await self._database.rows(
                 _RECORD,
                 *self._who,
                 step.key,
@@ -92,7 +92,7 @@ class AttemptClient:
                 step.value,
             )
         else:
-            row = await self._database.row(
+            rows = await self._database.rows(
                 _RECORD_MANY,
                 *self._who,
                 [step.key for step in steps],
@@ -106,7 +106,8 @@ class AttemptClient:
                 [step.input_digest for step in steps],
                 [step.value for step in steps],
             )
-        return Flags(row[0]) if row[0] else _NOTHING_PENDING
+        flags = rows[0][0]
+        return Flags(flags) if flags else _NOTHING_PENDING
 
     async def park(self, kind: WaitKind, wake_after_seconds: float = 0.0) -> str:
         """Leave without an end and return the run's state."""

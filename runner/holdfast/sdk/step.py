@@ -57,7 +57,7 @@ class Step(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the recorded result, or run the function and record what it returns."""
         if self.is_async:
-            return cast(R, self._run_async(args, kwargs))
+            return self._run_async(args, kwargs)  # type: ignore[return-value]  # R is the coroutine here
         strand = current_strand()
         if strand is None:
             return self.function(*args, **kwargs)
