@@ -2,21 +2,26 @@
 
 `api_server` is an API server with its controllers and Holdfast's resources; `fake_nodes` adds simulated nodes;
 `node` is a whole cluster of one real node. `namespace` is a fresh one per test on the first two, `node_namespace` on
-the third. Where something is missing the tests are skipped, and say what.
+the third. `installed` is Holdfast on the real node, as its users install it, and `scene` a place in it for one test.
+Where something is missing the tests are skipped, and say what.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 
+from tests.cluster.installation import SYSTEM, Installation, admit_runs, build_images, install
+from tests.cluster.node_scene import NodeScene
 from tests.cluster.rig.control_plane import ControlPlane, running_control_plane
 from tests.cluster.rig.errors import Unavailable
 from tests.cluster.rig.fake_nodes import FakeNodes, running_fake_nodes
 from tests.cluster.rig.kubectl import Kubectl
 from tests.cluster.rig.namespace import fresh_namespace
 from tests.cluster.rig.node import Node, running_node
+from tests.cluster.witness import listening
 
 # The first test that needs a program waits for its build, which counts for no test.
 TEST_TIMEOUT_SECONDS = 120
@@ -68,3 +73,26 @@ def node_namespace(node: Node) -> Iterator[Kubectl]:
     """kubectl in a fresh namespace of `node`; `node_namespace.namespace` is its name."""
     with fresh_namespace(node.kubectl) as kubectl:
         yield kubectl
+
+
+@pytest.fixture(scope="session")
+def images(node: Node) -> Node:
+    """The node with all of our images in it."""
+    build_images(node.images)
+    return node
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def installed(images: Node) -> AsyncIterator[Installation]:
+    """The node with Holdfast installed as the documentation says, shared by the session."""
+    await install(images.kubectl)
+    yield Installation(images)
+    await images.kubectl("delete", "namespace", SYSTEM, "--wait=false")
+
+
+@pytest.fixture
+async def scene(installed: Installation, node_namespace: Kubectl) -> AsyncIterator[NodeScene]:
+    """A fresh namespace of the node where runs are admitted, and a witness of what happens in their pods."""
+    await admit_runs(installed.kubectl, str(node_namespace.namespace))
+    async with listening() as witness:
+        yield NodeScene(installed, node_namespace, witness)

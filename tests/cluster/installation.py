@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import json
 import subprocess
+from base64 import b64decode
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
 
 from tests.cluster.rig.directory import HERE, cache_directory
 from tests.cluster.rig.errors import RigError
 from tests.cluster.rig.images import Images
 from tests.cluster.rig.kubectl import Kubectl
+from tests.cluster.rig.node import Node
 
 ROOT = HERE.parents[2]
 SYSTEM = "holdfast-system"
 VERSION = "0.1.0"
+POSTGRES = "holdfast-postgres-0"
+PATIENCE = "--timeout=180s"
 
 #: Tags and Dockerfiles, each after what it is built from.
 IMAGES = {
@@ -22,7 +30,65 @@ IMAGES = {
     "holdfast-test-postgres": "tests/cluster/postgres/Dockerfile",
     "holdfast-census": "examples/census/Dockerfile",
     "holdfast-orders": "examples/orders/Dockerfile",
+    "holdfast-bad-days": "tests/cluster/bad_days/Dockerfile",
 }
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Holdfast on the real node: two replicas of the operator, and a PostgreSQL that a test may end."""
+
+    node: Node
+
+    @property
+    def kubectl(self) -> Kubectl:
+        """kubectl as the administrator."""
+        return self.node.kubectl
+
+    @property
+    def system(self) -> Kubectl:
+        """kubectl where the operator and PostgreSQL are."""
+        return self.kubectl.within(SYSTEM)
+
+    async def rows(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+        """What the database says, asked as the operator."""
+        connection = await asyncpg.connect(await self._dsn())
+        try:
+            return await connection.fetch(query, *arguments)
+        finally:
+            await connection.close()
+
+    async def operators(self) -> list[str]:
+        """The pods of the operator."""
+        pods = await self.system.list_all("pods", "-l", "app.kubernetes.io/name=holdfast-operator")
+        return [pod["metadata"]["name"] for pod in pods]
+
+    async def leader(self) -> str:
+        """The replica that leads; empty for a moment if none does."""
+        lease = await self.system.get("lease", "holdfast-operator")
+        return str(lease["spec"].get("holderIdentity") or "")
+
+    async def kill_postgres(self, *, keep_down: bool = False) -> None:
+        """SIGKILL to the server. It is started again at once, or when `let_postgres_up` is called."""
+        note = "touch /data/down; " if keep_down else ""
+        await self._in_postgres(f"{note}kill -KILL $(head -1 /data/postgres/postmaster.pid)")
+
+    async def let_postgres_up(self) -> None:
+        """End what `kill_postgres` began, and wait until the server answers."""
+        await self._in_postgres(
+            "rm -f /data/down; until pg_isready --quiet --host /data --username postgres; do sleep 0.1; done"
+        )
+
+    async def _in_postgres(self, script: str) -> None:
+        await self.system("exec", POSTGRES, "--", "sh", "-c", script)
+
+    async def _dsn(self) -> str:
+        """That of the operator, with an address in the place of a name that only the cluster knows."""
+        secret = await self.system.get("secret", "holdfast-database")
+        service = await self.system.get("service", "holdfast-postgres")
+        dsn = urlsplit(b64decode(secret["data"]["dsn"]).decode())
+        place = f"{dsn.username}:{dsn.password}@{service['spec']['clusterIP']}:{dsn.port}"
+        return urlunsplit(dsn._replace(netloc=place))
 
 
 def wheels() -> Path:
@@ -50,19 +116,20 @@ def build_images(images: Images, *names: str) -> None:
         images.build_now(ROOT / IMAGES[name], ROOT, f"{name}:{VERSION}", contexts={"wheels": brought})
 
 
-async def install(kubectl: Kubectl, *, replicas: int = 2, timeout_seconds: int = 180) -> None:
-    """Install the operator and a PostgreSQL, and wait until both serve.
+async def install(kubectl: Kubectl, *, replicas: int = 2) -> None:
+    """Install the operator and a PostgreSQL, both without anything of an earlier life, and wait until both serve.
 
     Raises:
         KubectlFailed: They did not start in time.
     """
-    within, patience = kubectl.within(SYSTEM), f"--timeout={timeout_seconds}s"
+    within = kubectl.within(SYSTEM)
+    await kubectl("delete", "namespace", SYSTEM, "--ignore-not-found", PATIENCE)
     await kubectl("apply", "-f", str(ROOT / "operator/install/namespace.yaml"))
     await kubectl("apply", "-k", str(ROOT / "tests/cluster/postgres"))
-    await within("rollout", "status", "statefulset/holdfast-postgres", patience)
+    await within("rollout", "status", "statefulset/holdfast-postgres", PATIENCE)
     await kubectl("apply", "-k", str(ROOT / "operator/install"))
     await within("scale", "deployment/holdfast-operator", f"--replicas={replicas}")
-    await within("rollout", "status", "deployment/holdfast-operator", patience)
+    await within("rollout", "status", "deployment/holdfast-operator", PATIENCE)
 
 
 async def admit_runs(kubectl: Kubectl, namespace: str) -> None:

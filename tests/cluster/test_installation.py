@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from tests.cluster.installation import IMAGES, ROOT, SYSTEM, VERSION, build_images, install
+from tests.cluster.installation import IMAGES, VERSION, Installation
 from tests.cluster.rig.kubectl import Kubectl
 from tests.cluster.rig.node import Node
 
@@ -20,21 +18,6 @@ LOCKED_DOWN = {
     "runAsNonRoot": True,
     "seccompProfile": {"type": "RuntimeDefault"},
 }
-
-
-@pytest.fixture(scope="session")
-def images(node: Node) -> Node:
-    """The node with all of our images in it."""
-    build_images(node.images)
-    return node
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def installed(images: Node) -> AsyncIterator[Kubectl]:
-    """The node with Holdfast installed as the documentation says."""
-    await install(images.kubectl)
-    yield images.kubectl
-    await images.kubectl("delete", "-k", str(ROOT / "operator/install"), "--ignore-not-found", "--wait=false")
 
 
 async def ended(kubectl: Kubectl, name: str, image: str, *command: str) -> tuple[int, str]:
@@ -81,21 +64,8 @@ async def test_nothing_that_compiles_is_in_the_runner_image(images: Node, node_n
     assert (code, out) == (0, "")
 
 
-async def test_both_replicas_are_ready_and_one_leads(installed: Kubectl) -> None:
-    deployment = await installed.within(SYSTEM).get("deployment", "holdfast-operator")
-    lease = await installed.within(SYSTEM).get("lease", "holdfast-operator")
-    pods = [pod["metadata"]["name"] for pod in await installed.within(SYSTEM).list_all("pods")]
+async def test_both_replicas_are_ready_and_one_leads(installed: Installation) -> None:
+    deployment = await installed.system.get("deployment", "holdfast-operator")
 
     assert deployment["status"]["readyReplicas"] == 2
-    assert lease["spec"]["holderIdentity"] in pods
-
-
-async def test_the_first_run_of_a_new_user(installed: Kubectl) -> None:
-    kubectl = installed.within("default")
-    try:
-        await kubectl("apply", "-f", str(ROOT / "examples/census/taskrun.yaml"))
-        await kubectl("wait", "--for=condition=Succeeded", "taskrun/census", "--timeout=120s")
-        run = await kubectl.get("taskrun", "census")
-        assert run["status"]["phase"] == "Succeeded"
-    finally:
-        await kubectl("delete", "taskrun", "census", "--ignore-not-found")
+    assert await installed.leader() in await installed.operators()

@@ -1,0 +1,83 @@
+"""What tests on the real node have at hand: a namespace that admits runs, a witness, and the whole installation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from tests.cluster.installation import VERSION, Installation
+from tests.cluster.rig.kubectl import Kubectl, Object
+from tests.cluster.witness import Witness
+
+IMAGE = f"holdfast-bad-days:{VERSION}"
+
+
+@dataclass(frozen=True)
+class NodeScene:
+    """A namespace of the real node, where Holdfast is installed."""
+
+    installation: Installation
+    kubectl: Kubectl
+    witness: Witness
+
+    @property
+    def namespace(self) -> str:
+        """Its name."""
+        return str(self.kubectl.namespace)
+
+    async def apply(self, task: str = "three_steps", name: str = "run", *, image: str = IMAGE, **spec: Any) -> None:
+        """Apply a TaskRun of a task of the image, which is tried again without a delay."""
+        env = [{"name": "WITNESS", "value": self.witness.address}]
+        retry = {"backoffSeconds": 0, "maxAttempts": 2}
+        inline = {"image": image, "entrypoint": f"bad_days:{task}", "retry": retry, "env": env}
+        await self.apply_run(name, task={**inline, **spec.pop("inline", {})}, **spec)
+
+    async def apply_run(self, name: str = "run", **spec: Any) -> None:
+        """Apply a TaskRun."""
+        metadata = {"name": name}
+        await self.kubectl.apply(
+            {"apiVersion": "holdfast.dev/v1alpha1", "kind": "TaskRun", "metadata": metadata, "spec": spec}
+        )
+
+    async def until_phase(self, phase: str, name: str = "run") -> Object:
+        """The status of the TaskRun, once it is in that phase."""
+        run = await self.kubectl.until("taskrun", name, lambda run: run.get("status", {}).get("phase") == phase)
+        status: Object = run["status"]
+        return status
+
+    async def until_reason(self, *reasons: str, name: str = "run") -> Object:
+        """The condition Succeeded of the TaskRun, once it has one of these reasons."""
+        run = await self.kubectl.until("taskrun", name, lambda run: condition(run).get("reason") in reasons)
+        return condition(run)
+
+    async def until_pod(self, reason: str, pod: str) -> None:
+        """Wait until the kubelet says why a container of the pod does not start."""
+        await self.kubectl.until("pod", pod, lambda seen: reason in waiting_reasons(seen))
+
+    async def kill(self, pod: str, signal: str = "SIGKILL") -> None:
+        """Send a signal to the first process of a pod, from outside."""
+        await self.installation.node.kill(pod, signal, namespace=self.namespace)
+
+    async def row(self, name: str = "run") -> asyncpg.Record:
+        """The run as the database knows it."""
+        query = "select * from holdfast.runs where namespace = $1 and name = $2"
+        (row,) = await self.installation.rows(query, self.namespace, name)
+        return row
+
+
+def condition(run: Object) -> Object:
+    """The condition Succeeded; empty as long as there is none."""
+    return next((each for each in run.get("status", {}).get("conditions", ()) if each["type"] == "Succeeded"), {})
+
+
+def waiting_reasons(pod: Object) -> list[str]:
+    """Why the containers of a pod wait."""
+    states = [each.get("state", {}) for each in pod.get("status", {}).get("containerStatuses", ())]
+    return [state["waiting"].get("reason", "") for state in states if "waiting" in state]
+
+
+def ends(status: Object) -> list[tuple[str | None, str]]:
+    """Class and reason of the end of each attempt."""
+    return [(each.get("failureClass"), each["reason"]) for each in status["attempts"]]

@@ -1,0 +1,151 @@
+"""Attempts on the real node that end badly, in mid-run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.cluster.node_scene import NodeScene, ends
+from tests.cluster.rig.addresses import NODE_NAME
+from tests.cluster.rig.kubectl import Object
+
+GOES_ON = ["first in attempt 1", "second in attempt 2", "third in attempt 2"]
+
+
+@pytest.fixture
+async def in_second(scene: NodeScene) -> NodeScene:
+    """A run whose first attempt is in its second step, and stays there."""
+    scene.witness.hold("second")
+    await scene.apply()
+    await scene.witness.arrival("second")
+    return scene
+
+
+async def succeeded(scene: NodeScene, name: str = "run") -> Object:
+    """Let the run go on to its end; its status. Each step was executed by the attempt that recorded it."""
+    scene.witness.release("second")
+    status = await scene.until_phase("Succeeded", name)
+    assert status["result"] == GOES_ON
+    assert status["failures"] == 0
+    return status
+
+
+def with_memory(limit: str) -> dict[str, Any]:
+    container = {"name": "attempt", "resources": {"limits": {"memory": limit}}}
+    return {"podTemplate": {"spec": {"containers": [container]}}}
+
+
+@pytest.mark.parametrize(("task", "code"), [("hungry", 137), ("has_a_hungry_child", 3)])
+async def test_too_much_memory_is_shown_and_counts_as_a_failure(scene: NodeScene, task: str, code: int) -> None:
+    await scene.apply(task, inline=with_memory("128Mi"))
+    status = await scene.until_phase("Failed")
+    assert ends(status) == [("OOM", "OutOfMemory")] * 2
+    assert [each["exitCode"] for each in status["attempts"]] == [code, code]
+    assert status["failures"] == 2
+    pod = await scene.kubectl.get("pod", "run-1")
+    assert pod["status"]["containerStatuses"][0]["state"]["terminated"]["reason"] == "OOMKilled"
+
+
+async def test_a_process_that_leaves_without_an_outcome_is_a_failure(scene: NodeScene) -> None:
+    await scene.apply("leaves", input={"code": 3})
+    status = await scene.until_phase("Failed")
+    assert ends(status) == [("App", "ExitCode")] * 2
+    assert [each["exitCode"] for each in status["attempts"]] == [3, 3]
+
+
+async def test_a_killed_process_is_no_failure(in_second: NodeScene) -> None:
+    await in_second.kill("run-1", "SIGKILL")
+    await in_second.witness.arrival("second")
+    assert ends(await succeeded(in_second))[0] == ("Disruption", "ProcessLost")
+
+
+async def test_a_deleted_pod_is_no_failure(in_second: NodeScene) -> None:
+    await in_second.kubectl("delete", "pod", "run-1", "--grace-period=1")
+    await in_second.witness.arrival("second")
+    assert ends(await succeeded(in_second))[0] == ("Disruption", "PodDeleted")
+
+
+async def test_a_pod_deleted_by_force_is_no_failure(in_second: NodeScene) -> None:
+    await in_second.kubectl("delete", "pod", "run-1", "--grace-period=0", "--force")
+    await in_second.witness.arrival("second")
+    assert ends(await succeeded(in_second))[0] == ("Disruption", "PodDeleted")
+
+
+async def test_an_eviction_is_no_failure(in_second: NodeScene) -> None:
+    eviction = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": "run-1", "namespace": in_second.namespace},
+        "deleteOptions": {"gracePeriodSeconds": 1},
+    }
+    path = f"/api/v1/namespaces/{in_second.namespace}/pods/run-1/eviction"
+    await in_second.kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(eviction))
+    await in_second.witness.arrival("second")
+    assert ends(await succeeded(in_second))[0] == ("Disruption", "Evicted")
+
+
+async def test_a_drained_node_is_no_failure_and_no_other_node_is_shown(in_second: NodeScene) -> None:
+    kubectl = in_second.kubectl
+    try:
+        await kubectl("drain", NODE_NAME, "--pod-selector=holdfast.dev/run=run", "--grace-period=1")
+        shown = await in_second.until_reason("Unschedulable")
+        assert "unschedulable" in shown["message"]
+    finally:
+        await kubectl("uncordon", NODE_NAME)
+    await in_second.witness.arrival("second")
+    assert ends(await succeeded(in_second))[0] == ("Disruption", "Evicted")
+
+
+async def test_sigterm_finishes_the_step_and_hands_over(in_second: NodeScene) -> None:
+    in_second.witness.hold("third")
+    await in_second.kill("run-1", "SIGTERM")
+    in_second.witness.release("second")
+    assert (await in_second.witness.arrival("third")).attempt == 2
+    in_second.witness.release("third")
+    status = await in_second.until_phase("Succeeded")
+    assert status["result"] == ["first in attempt 1", "second in attempt 1", "third in attempt 2"]
+    assert ends(status)[0] == ("Disruption", "ShutdownRequested")
+
+
+async def test_an_attempt_that_was_stopped_past_its_lease_is_refused(in_second: NodeScene) -> None:
+    await in_second.kill("run-1", "SIGSTOP")
+    run = await in_second.row()
+    await in_second.installation.rows(
+        "update holdfast.runs set lease_expires_at = holdfast.now() - interval '1 second' where id = $1", run["id"]
+    )
+    codes = [await exit_code_after_sigcont(in_second)]
+    await in_second.witness.arrival("second")
+    assert codes == [76]
+    assert ends(await succeeded(in_second))[0] == ("Disruption", "LeaseExpired")
+
+
+async def exit_code_after_sigcont(scene: NodeScene) -> int:
+    """Continue the first attempt as soon as the operator gives it up; the exit code of its process."""
+    is_continued = False
+    async for happened, pod in scene.kubectl.watch("pod", "run-1"):
+        if "deletionTimestamp" in pod["metadata"] and not is_continued:
+            await scene.kill("run-1", "SIGCONT")
+            is_continued = True
+        state = pod["status"]["containerStatuses"][0]["state"]
+        if "terminated" in state or happened == "DELETED":
+            return int(state["terminated"]["exitCode"])
+    raise AssertionError("the watch ended")
+
+
+async def test_a_deleted_task_run_takes_its_pod_and_its_run_along(in_second: NodeScene) -> None:
+    await in_second.kubectl("delete", "taskrun", "run")
+    await in_second.kubectl.until_gone("pod", "run-1")
+    assert (await in_second.row())["state"] == "Canceled"
+
+
+async def test_a_pod_that_stays_terminating_does_not_hold_up_its_run(in_second: NodeScene) -> None:
+    kubectl = in_second.kubectl
+    await kubectl("patch", "pod", "run-1", "--type=merge", "-p", '{"metadata":{"finalizers":["test.dev/stuck"]}}')
+    await kubectl("delete", "pod", "run-1", "--grace-period=1", "--wait=false")
+    await in_second.witness.arrival("second")
+    assert ends(await succeeded(in_second))[0] == ("Disruption", "PodDeleted")
+    assert "deletionTimestamp" in (await kubectl.get("pod", "run-1"))["metadata"], "it is still there"
+    await kubectl("patch", "pod", "run-1", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+    await kubectl.until_gone("pod", "run-1")
