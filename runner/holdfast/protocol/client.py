@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from operator import itemgetter
 
 import asyncpg
+from asyncpg.pgproto.pgproto import UUID
 
 from holdfast.domain.scopes import StepKey
 from holdfast.protocol.connection import Database
@@ -42,7 +43,8 @@ class AttemptClient:
     def __init__(self, database: Database, identity: Identity) -> None:
         self._database = database
         self._identity = identity
-        self._who = (identity.run_id, identity.attempt, identity.session)
+        # the driver's own class: it writes one without asking Python for the bytes
+        self._who = (UUID(identity.run_id.hex), identity.attempt, identity.session)
 
     async def open(self, token: str, runner: str) -> Opened:
         """Begin the attempt: swap the single-use token for the session; ``runner`` is a JSON object about this
@@ -76,36 +78,10 @@ class AttemptClient:
     async def record(self, steps: Sequence[StepRecord]) -> Flags:
         """Record finished steps, all or none, and return what is pending."""
         if len(steps) == 1:
-            step = steps[0]
-            rows = await self._database.rows(
-                _RECORD,
-                *self._who,
-                step.key,
-                step.sequence,
-                step.position,
-                step.kind,
-                step.name,
-                step.outcome,
-                step.tries,
-                step.elapsed_ms,
-                step.input_digest,
-                step.value,
-            )
+            rows = await self._database.rows(_RECORD, *self._who, *steps[0])
         else:
-            rows = await self._database.rows(
-                _RECORD_MANY,
-                *self._who,
-                [step.key for step in steps],
-                [step.sequence for step in steps],
-                [step.position for step in steps],
-                [step.kind for step in steps],
-                [step.name for step in steps],
-                [step.outcome for step in steps],
-                [step.tries for step in steps],
-                [step.elapsed_ms for step in steps],
-                [step.input_digest for step in steps],
-                [step.value for step in steps],
-            )
+            columns = map(list, zip(*steps, strict=True))
+            rows = await self._database.rows(_RECORD_MANY, *self._who, *columns)
         flags = rows[0][0]
         return Flags(flags) if flags else _NOTHING_PENDING
 

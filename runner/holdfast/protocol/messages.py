@@ -46,7 +46,7 @@ class WaitKind(StrEnum):
 
 
 class StepRecord(NamedTuple):
-    """One recorded operation of a run.
+    """One recorded operation of a run; its fields stand in the order in which ``record`` takes them.
 
     Attributes:
         key: identity across attempts.

@@ -38,7 +38,7 @@ class AwaitedSteps:
             await self._until_canceled(recorded, strand)
             recorded = session.history.record_of(place.key)
         if recorded is not None and recorded.outcome is not StepOutcome.RETRYING:
-            if recorded.value is None or session.has_several_branches:
+            if recorded.value is None or session.live_branches:
                 return await self._replay(step, recorded, strand)
             return session.recorded_result(step, recorded, recorded.value)
         call = StepCall(step, place, digest, tries=0 if recorded is None else recorded.tries)
@@ -59,7 +59,7 @@ class AwaitedSteps:
 
     async def _replay(self, step: Step[..., Any], recorded: StepRecord, strand: Strand) -> Any:
         session = self._session
-        in_turn = session.has_several_branches
+        in_turn = bool(session.live_branches)
         if in_turn:
             await self._session.order.turn(recorded.sequence, (strand.branch.path,))
         try:
@@ -86,7 +86,8 @@ class AwaitedSteps:
             if session.has_unsettled_notes:
                 await session.settle_notes()
             record, settled = await self._try_until_done(call, strand, args, kwargs)
-            session.reach(FaultPoint.AFTER_BODY, call.place.key)
+            if session.has_faults:
+                session.reach(FaultPoint.AFTER_BODY, call.place.key)
             await self._record(record)
         except asyncio.CancelledError as canceled:
             # later attempts must take the same way: the caller was canceled here, whether or not there was a result
@@ -98,19 +99,20 @@ class AwaitedSteps:
                 session.note_canceled(mark, canceled)
             raise
         session.history.add(record)
-        session.reach(FaultPoint.AFTER_RECORD, call.place.key)
+        if session.has_faults:
+            session.reach(FaultPoint.AFTER_RECORD, call.place.key)
         return settled
 
     async def _record(self, record: StepRecord) -> None:
         """Return when the record is durable, and its result the next to come back."""
         session = self._session
-        if session.has_several_branches:
+        if session.live_branches:
             await session.recorder.record(record)
         else:
             await session.recorder.store(record)
-        if session.has_several_branches:
-            await self._session.order.turn(record.sequence)
-            self._session.order.end_turn()
+        if session.live_branches:
+            await session.order.turn(record.sequence)
+            session.order.end_turn()
 
     async def _try_until_done(
         self, call: StepCall, strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -119,7 +121,8 @@ class AwaitedSteps:
         while True:
             token = _strand.set(Strand(strand.journal, body_of(call.place), strand.owner))
             call.begin_try()
-            session.reach(FaultPoint.BEFORE_BODY, call.place.key)
+            if session.has_faults:
+                session.reach(FaultPoint.BEFORE_BODY, call.place.key)
             try:
                 body = call.step.function(*args, **kwargs)
                 value = await (body if call.step.timeout_seconds is None else _within(call.step, body))

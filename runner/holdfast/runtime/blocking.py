@@ -60,9 +60,11 @@ class BlockingSteps:
         session.departure.step_began(place.key, place.branch)
         try:
             record, settled = self._try_until_done(call, strand, args, kwargs)
-            session.reach(FaultPoint.AFTER_BODY, place.key)
+            if session.has_faults:
+                session.reach(FaultPoint.AFTER_BODY, place.key)
             session.history.add(self._record_result(record))
-            session.reach(FaultPoint.AFTER_RECORD, place.key)
+            if session.has_faults:
+                session.reach(FaultPoint.AFTER_RECORD, place.key)
         finally:
             session.departure.step_ended(place.key)
         session.step_recorded()
@@ -91,7 +93,8 @@ class BlockingSteps:
         while True:
             token = _strand.set(Strand(strand.journal, body_of(call.place), strand.owner))
             call.begin_try()
-            session.reach(FaultPoint.BEFORE_BODY, call.place.key)
+            if session.has_faults:
+                session.reach(FaultPoint.BEFORE_BODY, call.place.key)
             try:
                 value = call.step.function(*args, **kwargs)
                 session.departure.check_body(call.place.key)
@@ -118,7 +121,7 @@ class BlockingSteps:
     def _take_turn(self, record: StepRecord, strand: Strand) -> None:
         """In a thread beside others: return when the result is the next to come back."""
         session = self._session
-        if session.has_several_branches and not self._on_loop_thread():
+        if session.live_branches and not self._on_loop_thread():
             thread = threading.get_ident()
             # asyncio.to_thread lets a thread work in the branch of a task
             branches = (strand.branch.path, session.thread_branches.get(thread, strand.branch.path))
@@ -140,7 +143,7 @@ class BlockingSteps:
         # numbered here, where no other result can come between the number and its place in the queue
         record = session.renumbered(record)
         await session.recorder.record(record)
-        if session.has_several_branches:
+        if session.live_branches:
             await session.order.turn_of_thread(record.sequence, thread)
         return record
 

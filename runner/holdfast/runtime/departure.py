@@ -27,6 +27,7 @@ class Departure:
 
     Attributes:
         reason: why the attempt stops; None while it goes on.
+        is_draining: whether new steps have to be held.
         wake_at: for a timer park: when the earliest wait ends (database time).
     """
 
@@ -40,6 +41,7 @@ class Departure:
         self._may_park = may_park
         self._at_rest = at_rest
         self._draining: ControlFlow | None = None
+        self.is_draining = False
         self._live: set[str] = set()
         self._active: dict[str, str] = {}
         self._held: list[str] = []
@@ -70,11 +72,6 @@ class Departure:
         """Why the attempt does not end as its task did: it stops, or a part of the task was held back."""
         return self.reason or (self._draining if self._held else None)
 
-    @property
-    def is_draining(self) -> bool:
-        """Whether new steps have to be held."""
-        return self._draining is not None
-
     def stop(self, reason: ControlFlow) -> None:
         """Stop now. The first reason stands, but for a fence, which beats all others."""
         if self.reason is None:
@@ -86,6 +83,7 @@ class Departure:
         """Let the steps that run finish, then stop."""
         if self._draining is None:
             self._draining = reason
+            self.is_draining = True
             self.reconsider()
 
     def began(self, path: str) -> None:
@@ -104,7 +102,8 @@ class Departure:
     def step_ended(self, key: str) -> None:
         """The step ``key`` is recorded, or was given up."""
         self._active.pop(key, None)
-        self.reconsider()
+        if self.is_draining or self._waits:
+            self.reconsider()
 
     def hold(self, branch: str) -> ControlFlow:
         """A strand wants to begin a step while draining: note that it is held, and return why."""

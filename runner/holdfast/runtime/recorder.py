@@ -83,7 +83,8 @@ class Recorder:
             self._fail(error)
             raise
         self._stored(flags)
-        self._nudge()
+        if self._waiting:
+            self._nudge()
 
     async def settle(self) -> None:
         """Wait until everything that was put is durable."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context
 from typing import NamedTuple
@@ -122,9 +123,9 @@ class ResultOrder:
                 _THREAD_LOOK_SECONDS, self._end_turn_at_rest, thread, looks - 1, context=Context()
             )
 
-    def thread_moved(self, thread: int) -> None:
-        """A thread has made its next call, or has ended. Callable from any thread."""
-        if self._thread == thread:
+    def thread_moved(self) -> None:
+        """The calling thread has made its next call, or ends. Callable from any thread."""
+        if self._thread is not None and self._thread == (thread := threading.get_ident()):
             self._loop.call_soon_threadsafe(self._end_turn_of_thread, thread, context=Context())
 
     def _end_turn_of_thread(self, thread: int) -> None:

@@ -101,6 +101,7 @@ class Session:
         self._timers = Timers(self.loop)
         self.departure = Departure(self._cancel_task, self._timers.are_none, Rest(self.loop).then_from_any_thread)
         self._faults = faults
+        self.has_faults = faults is not NO_FAULTS
         self.last_contact = time.monotonic()
         self.wait_kind = WaitKind.TIMER
         self._client = client
@@ -111,7 +112,8 @@ class Session:
         self._last_sequence = self.history.last_sequence
         self._sequences = count(self._last_sequence + 1)
         self._steps_left = STEPS_PER_RUN_LIMIT - len(self.history)
-        self._live_branches: set[Strand] = set()
+        self.live_branches: set[Strand] = set()
+        """All but the root branch."""
         self.thread_branches: dict[int, str] = {}
         self._last_note: asyncio.Future[None] | None = None
         self.order = ResultOrder(self.loop, self.history, self.departure.all_wait)
@@ -159,14 +161,14 @@ class Session:
 
     def branch_began(self, strand: Strand) -> None:
         """A new asyncio task or thread runs as a branch."""
-        self._live_branches.add(strand)
+        self.live_branches.add(strand)
         if strand.owner is None:
             self.thread_branches[threading.get_ident()] = strand.branch.path
         self.departure.began(strand.branch.path)
 
     def branch_ended(self, strand: Strand) -> None:
         """An asyncio task or a thread that was a branch has ended."""
-        self._live_branches.discard(strand)
+        self.live_branches.discard(strand)
         owner = strand.owner
         # not by `exception()`: that would tell asyncio that someone has seen it
         error = getattr(owner, "_exception", None)
@@ -174,7 +176,7 @@ class Session:
             owner.exception()  # no failure that someone forgot to look at
         elif error is not None:
             self.failures.remember_branch(error, self._last_sequence)
-        self.order.thread_moved(threading.get_ident())
+        self.order.thread_moved()
         self.departure.ended(strand.branch.path)
         if self.order.is_holding:
             self.loop.call_soon_threadsafe(self.order.look)
@@ -184,11 +186,6 @@ class Session:
         self._timers.add(timer)
 
     # --- what the parts of the session share -------------------------------------------------------------------------
-
-    @property
-    def has_several_branches(self) -> bool:
-        """Whether more than the root branch is alive."""
-        return bool(self._live_branches)
 
     def take_note(
         self, strand: Strand, kind: str, name: str, produce: Callable[[], Any], codec: Codec[Any]
@@ -300,8 +297,6 @@ class Session:
 
     def reach(self, point: FaultPoint, key: StepKey) -> None:
         """Tell the faults where the attempt is. One that raises ends it: what runs later cannot act for it any more."""
-        if self._faults is NO_FAULTS:
-            return
         try:
             self._faults.reach(point, key)
         except ControlFlow as end:
@@ -333,7 +328,7 @@ class Session:
     async def close(self) -> None:
         """The attempt is over: what the task left running is canceled, and cannot record any more."""
         self.departure.stop(AttemptFenced("the attempt is over"))
-        owners = [self.task, *(strand.owner for strand in list(self._live_branches))]
+        owners = [self.task, *(strand.owner for strand in list(self.live_branches))]
         leftover = [task for task in owners if task is not None and not task.done()]
         for task in leftover:
             task.cancel()
@@ -360,7 +355,7 @@ class Session:
             raise
         if self.order.is_holding:
             self.loop.call_soon_threadsafe(self.order.look)
-        self.order.thread_moved(threading.get_ident())
+        self.order.thread_moved()
         return recorded
 
     def _decode(self, codec: Codec[Any], record: StepRecord, text: str | None) -> Any:
