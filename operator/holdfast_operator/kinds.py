@@ -29,9 +29,14 @@ class Kind:
         """As in manifests: "holdfast.dev/v1alpha1", or "v1"."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
+    @property
+    def version_path(self) -> str:
+        """Where the API lists the kinds of this group and version."""
+        return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+
     def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
         """The path of one object, of a namespace's objects, or (no namespace) of all of them."""
-        parts = [f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"]
+        parts = [self.version_path]
         if namespace:
             parts += ["namespaces", namespace]
         parts.append(self.plural)

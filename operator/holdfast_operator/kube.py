@@ -76,6 +76,14 @@ class Kube:
         """Close the connections. May come twice."""
         await self._client.close()  # type: ignore[no-untyped-call]  # the package is typed in part
 
+    async def read(self, path: str) -> Object:
+        """What the API server answers at a path that is no object's, such as its discovery.
+
+        Raises:
+            NotFound: nothing is there.
+        """
+        return await self._ask("GET", path)
+
     async def get(self, kind: Kind, namespace: str, name: str) -> Object:
         """The object as it is now.
 

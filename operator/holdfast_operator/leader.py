@@ -33,7 +33,7 @@ from holdfast_operator.worker import Reconcile, Workers
 _logger = logging.getLogger("holdfast.operator")
 
 SWEEP_STALL_SECONDS = 120.0
-"""How much later than three intervals after the last a sweep may be, before ``/healthz`` fails."""
+"""``/healthz`` fails when the first sweep takes so long, or a later one comes so long after three intervals."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +109,7 @@ class Leader:
         enqueue_changes(self._store, self._queue)
         metrics.observe_queue(self._queue)
         sweep_stall_seconds = 3 * settings.sweep_interval_seconds + SWEEP_STALL_SECONDS
-        sweep_pulse = health.pulse("sweep", sweep_stall_seconds)
+        sweep_pulse = health.pulse("sweep", sweep_stall_seconds, start_seconds=SWEEP_STALL_SECONDS)
         self._sweep = Sweep(kube, self._store, settings.scopes, metrics, sweep_pulse, made.comparisons)
         queue_pulse = health.pulse("work queue", settings.queue_stall_seconds)
         health.before_check(lambda: self._note_idle(queue_pulse))
@@ -124,6 +124,7 @@ class Leader:
         self._engine = self._make_engine(made.launcher)
         self._watches = Watches(
             client,
+            kube,
             self._store,
             settings.namespaces,
             watch_seconds=settings.watch_seconds,
@@ -214,5 +215,5 @@ class Leader:
         enqueue_run(self._index, self._queue, state, run_id)
 
     def _note_idle(self, pulse: Pulse) -> None:
-        if self._queue.depth == 0 and self._queue.longest_work_seconds < pulse.stall_seconds:
+        if self._queue.depth == 0 and self._queue.longest_work_seconds < pulse.limit_seconds:
             pulse.beat()

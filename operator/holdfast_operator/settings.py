@@ -51,7 +51,8 @@ class OperatorSettings:
     lease_name: str = "holdfast-operator"
     #: Namespace of the Lease. Default "default"; in a pod, the namespace of the pod is right.
     lease_namespace: str = "default"
-    #: How long a leader that is not heard of remains the leader. Default 15.
+    #: How long a leader that is not heard of remains the leader. Default 15. One that could not renew its Lease for
+    #: two thirds of that ends.
     lease_seconds: int = 15
     #: Between two signs of life of the leader. Default 5.
     lease_renew_seconds: float = 5.0
@@ -63,8 +64,8 @@ class OperatorSettings:
     queue_stall_seconds: float = 300.0
     #: ``/healthz`` fails when no service of the engine made a pass for so long. Default 300.
     engine_stall_seconds: float = 300.0
-    #: ``/healthz`` fails when for so long no watch was made again beyond ``watch_seconds``. Default 180.
-    watch_stall_seconds: float = 180.0
+    #: ``/healthz`` fails when for so long no watch was made again that should have been. Default 60.
+    watch_stall_seconds: float = 60.0
     #: Go through the proxy that ``HTTPS_PROXY`` names. Default false, because it costs more than a request itself.
     trust_env: bool = False
 

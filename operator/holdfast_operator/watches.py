@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
 from typing import Any
 
 import kopf
 from kubernetes.aio.client import ApiClient
 
 from holdfast.domain.errors import HoldfastError
+from holdfast_operator.discovery import wait_until_listed
 from holdfast_operator.health import Health, Pulse
 from holdfast_operator.kinds import PODS, WATCHED, Kind
+from holdfast_operator.kopf_tasks import run_kopf
+from holdfast_operator.kube import Kube
 from holdfast_operator.null_storages import NullDiffBase, NullProgress
 from holdfast_operator.pod_selector import POD_SELECTOR
 from holdfast_operator.store import Store
@@ -32,10 +35,12 @@ IDLE_WORKER_SECONDS = 0.1
 """How long kopf's task of one object waits for its next event. Longer costs memory when many objects change."""
 REQUEST_TIMEOUT_SECONDS = 30.0
 CONNECT_TIMEOUT_SECONDS = 10.0
+START_SECONDS = 60.0
+"""A watch that the API server has not accepted by then will not be."""
 
 
 class WatchesEndedError(HoldfastError):
-    """The watches ended, and nobody had asked them to."""
+    """The watches ended, or one of them never began, and nobody had asked for that."""
 
 
 class Watches:
@@ -43,35 +48,42 @@ class Watches:
 
     Args:
         client: where the API server is and who is asking.
+        kube: asks which kinds there are.
         store: is told of everything.
         namespaces: which to watch; none: all.
         watch_seconds: how long one watch lasts before it is made again.
         health: learns of each watch that the API server accepts.
         stall_seconds: how late a watch may be made again.
+        start_seconds: how long it may take until the API server has accepted every watch. Default 60.
         trust_env: go through the proxy that ``HTTPS_PROXY`` names.
     """
 
     def __init__(
         self,
         client: ApiClient,
+        kube: Kube,
         store: Store,
         namespaces: Collection[str],
         *,
         watch_seconds: int,
         health: Health,
         stall_seconds: float,
+        start_seconds: float = START_SECONDS,
         trust_env: bool = False,
     ) -> None:
         self._client = client
+        self._kube = kube
         self._store = store
         self._namespaces = namespaces
         self._watch_seconds = watch_seconds
         self._health = health
         self._stall_seconds = watch_seconds + INACTIVITY_SECONDS + stall_seconds
+        self._start_seconds = start_seconds
         self._trust_env = trust_env
         self._pulses: dict[str, Pulse] = {}
         self._stop = asyncio.Event()
         self._unheard: set[str] = set()
+        self._given_up: list[str] = []
         self._all_heard = asyncio.Event()
 
     async def run(self, keep_signals: Callable[[], None] = lambda: None) -> None:
@@ -81,11 +93,16 @@ class Watches:
             keep_signals: installs the process' own signal handlers, which kopf replaces by its own.
 
         Raises:
-            WatchesEndedError: they ended by themselves, because the API server refused something for good.
+            WatchesEndedError: they ended by themselves, because the API server refused something for good, or did not
+                accept one of them in time.
         """
         for path in self._paths():
-            self._pulses[path] = self._health.pulse(f"watch {path}", self._stall_seconds)
+            self._pulses[path] = self._health.pulse(
+                f"watch {path}", self._stall_seconds, start_seconds=self._start_seconds
+            )
         self._unheard = set(self._pulses)
+        if await self._is_stopped_before(wait_until_listed(self._kube, WATCHED, self._note_wait)):
+            return
         existing = asyncio.all_tasks()
         tasks = await kopf.spawn_tasks(
             registry=self._registry(),
@@ -96,16 +113,45 @@ class Watches:
             stop_flag=self._stop,
         )
         keep_signals()
+        giving_up = asyncio.get_running_loop().call_later(self._start_seconds, self._give_up)
         try:
-            await kopf.run_tasks(tasks, ignored=existing)
+            await run_kopf(tasks, existing)
         except Exception as error:
             raise WatchesEndedError(f"The watches ended: {str(error) or type(error).__name__}") from error
+        finally:
+            giving_up.cancel()
+        if self._given_up:
+            raise WatchesEndedError(
+                f"Within {self._start_seconds:.0f} s the API server has not accepted a watch of "
+                f"{' and of '.join(self._given_up)}. kopf's log says why; may the operator list and watch there?"
+            )
         if not self._stop.is_set():
             raise WatchesEndedError("The watches ended by themselves, and kopf's log says why.")
 
     def stop(self) -> None:
         """Let `run` return."""
         self._stop.set()
+
+    def _give_up(self) -> None:
+        if self._unheard:
+            self._given_up = sorted(self._unheard)
+            self._stop.set()
+
+    def _note_wait(self, reason: str) -> None:
+        self._health.not_ready = reason
+
+    async def _is_stopped_before(self, waiting: Coroutine[Any, Any, None]) -> bool:
+        """Whether `stop` was called before ``waiting`` came to its end."""
+        tasks = [asyncio.create_task(waiting), asyncio.create_task(self._stop.wait())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if tasks[0].done():
+                tasks[0].result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return self._stop.is_set()
 
     async def wait_until_heard(self) -> None:
         """Wait until the API server has accepted every watch."""

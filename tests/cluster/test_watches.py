@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from holdfast_operator.api_client import api_client
+from holdfast_operator.client_metrics import ClientMetrics
+from holdfast_operator.discovery import missing_kinds
 from holdfast_operator.health import Health
 from holdfast_operator.kinds import PODS, TASK_RUNS, TASKS
 from holdfast_operator.kube import Kube
@@ -23,7 +29,10 @@ from tests.cluster.rig.kubectl import Kubectl
 from tests.cluster.rig.namespace import fresh_namespace
 from tests.support.kube_clients import connected, pod, task_run
 from tests.support.settable_clock import SettableClock
+from tests.support.throttling_proxy import throttling_proxy
 from tests.support.watched_store import WatchedStore
+
+DEFINITION_OF_TASKS = f"{TASKS.plural}.{TASKS.group}"
 
 
 @pytest.fixture
@@ -42,40 +51,60 @@ def store() -> WatchedStore:
     return WatchedStore()
 
 
-@pytest.fixture
-def private_plane() -> Iterator[ControlPlane]:
-    """An API server that a test may stop."""
-    with running_control_plane(controllers=True) as plane:
+@pytest.fixture(scope="module")
+def plane_to_break() -> Iterator[ControlPlane]:
+    with running_control_plane() as plane:
         yield plane
+
+
+@pytest.fixture
+def private_plane(plane_to_break: ControlPlane) -> ControlPlane:
+    """An API server that a test may stop, and whose definitions it may delete; whole again for the next one."""
+    plane_to_break.start()
+    return plane_to_break
+
+
+@asynccontextmanager
+async def starting(kubeconfig: Path, store: Store, *namespaces: str, **options: Any) -> AsyncIterator[Started]:
+    """Watches that may not be up yet."""
+    client = await api_client(kubeconfig)
+    kube = Kube(client, ClientMetrics(CollectorRegistry(), client.configuration.host))
+    async with kube:
+        settings = {"watch_seconds": 60, "health": Health(), "stall_seconds": 60, **options}
+        watches = Watches(client, kube, store, namespaces, **settings)
+        running = asyncio.create_task(watches.run(_no_signals))
+        heard = asyncio.create_task(watches.wait_until_heard())
+        try:
+            yield Started(running, heard)
+        finally:
+            heard.cancel()
+            watches.stop()
+            with suppress(WatchesEndedError):
+                await running
 
 
 @asynccontextmanager
 async def watching(
-    kubeconfig: Path, store: Store, *namespaces: str, health: Health | None = None, watch_seconds: int = 60
+    kubeconfig: Path, store: Store, *namespaces: str, **options: Any
 ) -> AsyncIterator[asyncio.Task[None]]:
     """Watches that are up; the task that runs them."""
-    client = await api_client(kubeconfig)
-    watches = Watches(
-        client,
-        store,
-        namespaces,
-        watch_seconds=watch_seconds,
-        health=health or Health(),
-        stall_seconds=60,
-    )
-    running = asyncio.create_task(watches.run(_no_signals))
-    heard = asyncio.create_task(watches.wait_until_heard())
-    await asyncio.wait([running, heard], return_when=asyncio.FIRST_COMPLETED)
-    try:
-        if running.done():
-            await running
-        yield running
-    finally:
-        heard.cancel()
-        watches.stop()
-        with suppress(WatchesEndedError):
-            await running
-        await client.close()
+    async with starting(kubeconfig, store, *namespaces, **options) as started:
+        await started.until_up()
+        yield started.running
+
+
+@dataclass(frozen=True)
+class Started:
+    """Watches that were started, and what comes of them."""
+
+    running: asyncio.Task[None]
+    heard: asyncio.Task[None]
+
+    async def until_up(self) -> None:
+        """Wait until all watches are up; raises what ended them before."""
+        await asyncio.wait([self.running, self.heard], return_when=asyncio.FIRST_COMPLETED)
+        if not self.heard.done():
+            await self.running
 
 
 def _no_signals() -> None:
@@ -146,30 +175,70 @@ async def test_a_restart_of_the_api_server_is_survived_and_the_sweep_finds_what_
     private_plane: ControlPlane, store: WatchedStore
 ) -> None:
     plane = private_plane
-    with fresh_namespace(plane.kubectl) as namespace:
-        here = str(namespace.namespace)
-        async with connected(plane.kubeconfig) as kube, watching(plane.kubeconfig, store) as running:
-            await kube.create(TASK_RUNS, here, task_run("kept"))
-            await kube.create(TASK_RUNS, here, task_run("gone"))
-            await store.until(lambda: store.names(TASK_RUNS, here) == {"kept", "gone"})
-            plane.api_server.kill()
-            await asyncio.to_thread(plane.start, controllers=True)
-            await kube.create(TASK_RUNS, here, task_run("later"))
-            await store.until(lambda: "later" in store.names(TASK_RUNS, here))
-            assert not running.done()
+    await plane.kubectl("delete", "taskruns", "--all", "--namespace=default")
+    async with connected(plane.kubeconfig) as kube, watching(plane.kubeconfig, store, watch_seconds=1) as running:
+        await kube.create(TASK_RUNS, "default", task_run("kept"))
+        await kube.create(TASK_RUNS, "default", task_run("gone"))
+        await store.until(lambda: store.names(TASK_RUNS, "default") == {"kept", "gone"})
+        plane.api_server.kill()
+        plane.start()  # in this thread: what another one starts ends with it
+        await plane.kubectl.within("default").apply(task_run("later"))
+        await store.until(lambda: "later" in store.names(TASK_RUNS, "default"))
+        assert not running.done()
 
-            # What a watch missed while it was away.
-            store.put(TASK_RUNS, {**task_run("missed"), "metadata": _never_was(here, "missed")})
-            sweep = Sweep(kube, store, (None,), Metrics(), Health().pulse("sweep", 60))
-            assert await sweep.run_once() == 1
-            assert store.names(TASK_RUNS, here) == {"kept", "gone", "later"}
+        # What a watch missed while it was away.
+        store.put(TASK_RUNS, {**task_run("missed"), "metadata": _never_was("default", "missed")})
+        sweep = Sweep(kube, store, (None,), Metrics(), Health().pulse("sweep", 60))
+        assert await sweep.run_once() == 1
+        assert store.names(TASK_RUNS, "default") == {"kept", "gone", "later"}
 
 
 async def test_a_definition_that_is_removed_ends_the_watches(private_plane: ControlPlane, store: WatchedStore) -> None:
     async with watching(private_plane.kubeconfig, store, watch_seconds=1) as running:
-        await private_plane.kubectl("delete", "crd", f"{TASKS.plural}.{TASKS.group}", "--wait=false")
+        await private_plane.kubectl("delete", "crd", DEFINITION_OF_TASKS, "--wait=false")
         with pytest.raises(WatchesEndedError):
             await running
+
+
+async def test_a_definition_that_is_missing_is_waited_for_and_told(
+    private_plane: ControlPlane, store: WatchedStore
+) -> None:
+    kubectl = private_plane.kubectl
+    await kubectl("delete", "crd", DEFINITION_OF_TASKS)
+    clock = SettableClock()
+    health = Health(clock.time)
+    async with connected(private_plane.kubeconfig) as kube:
+        while not await missing_kinds(kube, [TASKS]):  # noqa: ASYNC110  # discovery tells nobody when it changes
+            await asyncio.sleep(0.05)
+    async with starting(private_plane.kubeconfig, store, health=health) as started:
+        while "tasks.holdfast.dev" not in health.not_ready:  # noqa: ASYNC110  # asked as a kubelet asks
+            await asyncio.sleep(0.05)
+        clock.advance(61)
+        assert f"watch {TASKS.path(None)}" in {stall.name for stall in health.stalls()}
+        private_plane.start()
+        await started.until_up()
+        assert health.stalls() == []
+
+
+async def test_a_watch_that_is_never_accepted_ends_all_of_them(
+    api_server: ControlPlane, namespace: Kubectl, here: str, store: WatchedStore
+) -> None:
+    await namespace("create", "role", "reader", "--verb=list,watch", "--resource=taskruns,taskqueues,pods")
+    await namespace("create", "rolebinding", "reader", "--role=reader", f"--serviceaccount={here}:default")
+    reader = await api_server.kubectl_as(here, "default")
+    async with starting(reader.kubeconfig, store, here, start_seconds=2.0) as started:
+        with pytest.raises(WatchesEndedError, match=rf"not accepted a watch of {TASKS.path(here)}\."):
+            await started.until_up()
+
+
+async def test_a_crowded_api_server_is_asked_again(api_server: ControlPlane, here: str, store: WatchedStore) -> None:
+    async with throttling_proxy(api_server) as proxy:
+        proxy.refuse(3, retry_after="1", only="/taskruns?")
+        async with connected(api_server.kubeconfig) as kube:
+            await kube.create(TASK_RUNS, here, task_run("a"))
+            async with watching(api_server.user_kubeconfig("proxied"), store, here):
+                await store.until(lambda: store.names(TASK_RUNS, here) == {"a"})
+        assert min(later - time for time, later in itertools.pairwise(proxy.times[:4])) >= 1
 
 
 async def test_the_sweep_fills_an_empty_store_and_corrects_it(kube: Kube, here: str, store: WatchedStore) -> None:

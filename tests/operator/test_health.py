@@ -39,3 +39,16 @@ def test_an_idle_part_says_so_when_it_is_asked() -> None:
     is_idle = False
     clock.advance(31)
     assert [stall.name for stall in health.stalls()] == ["work queue"]
+
+
+def test_the_first_progress_has_a_limit_of_its_own() -> None:
+    clock = SettableClock()
+    health = Health(clock.time)
+    watch = health.pulse("watch", 300, start_seconds=60)
+    clock.advance(61)
+    assert [str(stall) for stall in health.stalls()] == ["watch: no progress for 61 s; 60 s are allowed"]
+    watch.beat()
+    clock.advance(299)
+    assert health.stalls() == []
+    clock.advance(2)
+    assert [str(stall) for stall in health.stalls()] == ["watch: no progress for 301 s; 300 s are allowed"]

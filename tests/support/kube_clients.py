@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from kubernetes.aio.client import ApiClient
 from prometheus_client import CollectorRegistry
 
 from holdfast_operator.api_client import api_client
@@ -26,6 +27,12 @@ async def connected(
     async with Kube(client, metrics, timeout_seconds=timeout_seconds) as kube:
         yield kube
     await asyncio.sleep(0)  # connections are closed by the loop
+
+
+async def closed(client: ApiClient) -> None:
+    """Close a client that no `Kube` owns."""
+    await client.close()  # type: ignore[no-untyped-call]  # the package is typed in part
+    await asyncio.sleep(0)
 
 
 def task_run(name: str, **spec: Any) -> dict[str, Any]:
