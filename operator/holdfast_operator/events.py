@@ -27,8 +27,8 @@ REMEMBERED = 4000
 """How many posted Events can be counted again."""
 SERIES_SECONDS = 360.0
 """An Event that comes again within this time is counted in the earlier one."""
-NOTE_LENGTH = 1000
-"""The API takes 1024 bytes of a note."""
+NOTE_BYTES = 1024
+"""How much the API takes of a note, in UTF-8."""
 
 EventType = Literal["Normal", "Warning"]
 
@@ -82,7 +82,7 @@ class Events:
             reason: one word in CamelCase.
             note: a sentence.
         """
-        what = _What(regarding["metadata"]["uid"], type, reason, note[:NOTE_LENGTH])
+        what = _What(regarding["metadata"]["uid"], type, reason, _cut(note))
         now = datetime.now(UTC)
         pending = self._pending.get(what)
         if pending is not None:
@@ -184,6 +184,10 @@ def _reference(object: Object) -> dict[str, Any]:
         "name": metadata["name"],
         "uid": metadata["uid"],
     }
+
+
+def _cut(note: str) -> str:
+    return note.encode()[:NOTE_BYTES].decode(errors="ignore")
 
 
 def _series(count: int, last: datetime) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from holdfast_operator.kube_errors import (
     Invalid,
     NotFound,
     QuotaExceeded,
+    Throttled,
     Unauthorized,
     Unavailable,
 )
@@ -24,6 +25,7 @@ from tests.cluster.rig import kubeconfig
 from tests.cluster.rig.control_plane import ControlPlane
 from tests.cluster.rig.kubectl import Kubectl
 from tests.support.kube_clients import connected, pod, task_run
+from tests.support.throttling_proxy import throttling_proxy
 
 
 @pytest.fixture
@@ -138,6 +140,32 @@ async def test_a_used_up_quota_is_told_from_a_missing_right(kube: Kube, here: st
     await namespace.until("quota", "team", lambda quota: "hard" in quota.get("status", {}))
     with pytest.raises(QuotaExceeded, match="exceeded quota: team"):
         await kube.create(PODS, here, pod("a"))
+
+
+async def test_a_throttled_request_is_repeated_when_the_api_server_asks_for_it(
+    api_server: ControlPlane, here: str, registry: CollectorRegistry
+) -> None:
+    async with throttling_proxy(api_server) as proxy:
+        proxied = api_server.user_kubeconfig("proxied")
+        async with connected(proxied, registry=registry) as kube:
+            proxy.refuse(1, retry_after="1")
+            created = await kube.create(TASK_RUNS, here, task_run("a"))
+            assert created["metadata"]["name"] == "a"
+            first, second = proxy.times
+            assert second - first >= 1
+            host = kube._host
+    labels = {"code": "429", "verb": "POST", "host": host}
+    assert registry.get_sample_value("rest_client_request_retries_total", labels) == 1
+
+
+async def test_who_is_throttled_again_and_again_learns_when_to_come_again(api_server: ControlPlane, here: str) -> None:
+    async with throttling_proxy(api_server) as proxy:
+        async with connected(api_server.user_kubeconfig("proxied")) as kube:
+            proxy.refuse(100, retry_after="0")
+            with pytest.raises(Throttled) as caught:
+                await kube.list(TASK_RUNS, here)
+        assert caught.value.retry_after_seconds == 0
+        assert len(proxy.times) == 4
 
 
 async def test_a_service_account_is_known_by_its_token(api_server: ControlPlane, here: str) -> None:
