@@ -30,6 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--crash-seed", type=int, default=20, help="seed of the crash corpus (20); -1: one by chance")
     parser.addoption("--crash-cases", type=int, default=400, help="generated cases of the crash corpus (400)")
     parser.addoption("--crash-kills", type=int, default=2, help="SIGKILLs of each shape of program (2); 0: everywhere")
+    parser.addoption("--storm-seconds", type=int, default=40, help="how long the storm on the real node lasts (40)")
+    parser.addoption("--storm-seed", type=int, help="its seed; default: one by chance, which is printed")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

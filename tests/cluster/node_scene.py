@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +62,30 @@ class NodeScene:
         """Send a signal to the first process of a pod, from outside."""
         await self.installation.node.kill(pod, signal, namespace=self.namespace)
 
+    async def evict(self, pod: str) -> None:
+        """Evict a pod through the API, with a second to leave."""
+        eviction = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": pod, "namespace": self.namespace},
+            "deleteOptions": {"gracePeriodSeconds": 1},
+        }
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}/eviction"
+        await self.kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(eviction))
+
+    async def live_pods(self) -> list[str]:
+        """The pods that are not over, by name."""
+        return sorted(pod["metadata"]["name"] for pod in await self.kubectl.list_all("pods") if not is_over(pod))
+
+    async def until_no_pod_lives(self) -> None:
+        """Wait until every pod is over, or gone."""
+        live = set(await self.live_pods())
+        async with aclosing(self.kubectl.watch("pods")) as changes:
+            while live:
+                happened, pod = await anext(changes)
+                if happened == "DELETED" or is_over(pod):
+                    live.discard(pod["metadata"]["name"])
+
     async def row(self, name: str = "run") -> asyncpg.Record:
         """The run as the database knows it."""
         query = "select * from holdfast.runs where namespace = $1 and name = $2"
@@ -70,6 +96,11 @@ class NodeScene:
 def condition(run: Object) -> Object:
     """The condition Succeeded; empty as long as there is none."""
     return next((each for each in run.get("status", {}).get("conditions", ()) if each["type"] == "Succeeded"), {})
+
+
+def is_over(pod: Object) -> bool:
+    """Whether no container of the pod will run again."""
+    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
 
 
 def waiting_reasons(pod: Object) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -74,14 +73,7 @@ async def test_a_pod_deleted_by_force_is_no_failure(in_second: NodeScene) -> Non
 
 
 async def test_an_eviction_is_no_failure(in_second: NodeScene) -> None:
-    eviction = {
-        "apiVersion": "policy/v1",
-        "kind": "Eviction",
-        "metadata": {"name": "run-1", "namespace": in_second.namespace},
-        "deleteOptions": {"gracePeriodSeconds": 1},
-    }
-    path = f"/api/v1/namespaces/{in_second.namespace}/pods/run-1/eviction"
-    await in_second.kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(eviction))
+    await in_second.evict("run-1")
     await in_second.witness.arrival("second")
     assert ends(await succeeded(in_second))[0] == ("Disruption", "Evicted")
 

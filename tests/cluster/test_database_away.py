@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator
 
 import pytest
@@ -28,6 +27,7 @@ async def restarts(installed: Installation) -> int:
 
 async def says(scene: NodeScene, pod: str, text: str) -> None:
     """Wait until the pod has printed it."""
+    await scene.kubectl("wait", "--for=jsonpath={.status.phase}=Running", f"pod/{pod}", "--timeout=30s")
     words = ("--kubeconfig", scene.kubectl.kubeconfig, "--namespace", scene.namespace, "logs", "--follow", pod)
     logs = await asyncio.create_subprocess_exec(program("kubectl"), *words, stdout=asyncio.subprocess.PIPE)
     assert logs.stdout is not None
@@ -38,7 +38,7 @@ async def says(scene: NodeScene, pod: str, text: str) -> None:
         raise AssertionError(f"{pod} ended without saying {text!r}")
     finally:
         if logs.returncode is None:
-            logs.send_signal(signal.SIGKILL)
+            logs.kill()
         await logs.communicate()
 
 

@@ -11,7 +11,7 @@ from tests.cluster.node_scene import NodeScene, ends
 from tests.cluster.rig.kubectl import Kubectl
 
 #: Up to what is different each time: a time, a number of steps.
-BEGINNING = re.compile(r".*?( due at| goes on after|\)(?=:)|$)")
+BEGINNING = re.compile(r"( due at| goes on after|\)(?=:)).*")
 CENSUS = str(ROOT / "examples/census/taskrun.yaml")
 
 
@@ -69,4 +69,4 @@ async def told(kubectl: Kubectl) -> list[str]:
     """The Events of the run in their order: reason and the beginning of the sentence."""
     lines = (await kubectl("events", "--for", "taskrun/census", "--no-headers")).splitlines()
     words = [line.split(maxsplit=4) for line in lines]
-    return [BEGINNING.match(f"{reason} {sentence}")[0] for _, _, reason, _, sentence in words]
+    return [BEGINNING.sub(r"\1", f"{reason} {sentence}") for _, _, reason, _, sentence in words]

@@ -32,6 +32,13 @@ async def visit(place: str) -> str:
     return f"{place} in attempt {run_info().attempt}"
 
 
+@step
+async def visit_slowly(place: str, pause_seconds: float) -> str:
+    await tell(place)
+    await asyncio.sleep(pause_seconds)
+    return f"{place} in attempt {run_info().attempt}"
+
+
 @task
 async def three_steps() -> list[str]:
     return [await visit("first"), await visit("second"), await visit("third")]
@@ -40,11 +47,7 @@ async def three_steps() -> list[str]:
 @task
 async def many_steps(count: int, pause_seconds: float) -> list[str]:
     """Records for about ``count`` times ``pause_seconds``."""
-    visits = []
-    for number in range(count):
-        await asyncio.sleep(pause_seconds)
-        visits.append(await visit(str(number)))
-    return visits
+    return [await visit_slowly(str(number), pause_seconds) for number in range(count)]
 
 
 @task

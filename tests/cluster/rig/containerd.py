@@ -105,6 +105,21 @@ class Containerd:
             raise RigError(f"ctr {' '.join(words)} failed: {ended.stderr.strip()}")
         return ended.stdout
 
+    def signal(self, signal: str, namespace: str, pod: str, container: str) -> None:
+        """Send a signal to the first process of a container. The kubelet may not have told of it yet.
+
+        Raises:
+            RigError: It does not run.
+        """
+        place = {"pod.namespace": namespace, "pod.name": pod, "container.name": container}
+        labels = [f'labels."io.kubernetes.{name}"=={value}' for name, value in place.items()]
+        found = self.ctr("containers", "ls", "-q", ",".join(labels)).split()
+        running = [line.split()[0] for line in self.ctr("tasks", "ls").splitlines() if line.endswith("RUNNING")]
+        ids = [id for id in found if id in running or signal == "SIGCONT"]
+        if not ids:
+            raise RigError(f"the container {container} of pod {namespace}/{pod} does not run")
+        self.ctr("tasks", "kill", "--signal", signal, ids[0])
+
     def stop(self) -> None:
         """End every container, then containerd, and take back the pods' networks.
 

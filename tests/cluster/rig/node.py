@@ -138,10 +138,13 @@ class Node:
         return await self.kubectl("--namespace", namespace, "exec", pod, "--", *command)
 
     async def kill(self, pod: str, signal: str = "SIGKILL", *, namespace: str = "default") -> None:
-        """Send a signal to the first process of the pod's first container, from outside: it cannot ignore SIGKILL."""
-        status = (await self.kubectl.within(namespace).get("pod", pod))["status"]
-        container = status["containerStatuses"][0]["containerID"].removeprefix("containerd://")
-        await asyncio.to_thread(self.containerd.ctr, "tasks", "kill", "--signal", signal, container)
+        """Send a signal to the first process of the pod's first container, from outside: it cannot ignore SIGKILL.
+
+        Raises:
+            RigError: It does not run.
+        """
+        first = (await self.kubectl.within(namespace).get("pod", pod))["spec"]["containers"][0]["name"]
+        await asyncio.to_thread(self.containerd.signal, signal, namespace, pod, first)
 
     @property
     def _network(self) -> Network:
