@@ -10,6 +10,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 
+from holdfast.domain.errors import UnavailableError
 from holdfast.protocol.refusals import is_passing
 from holdfast_engine.backoff import Backoff
 from holdfast_operator.health import Pulse
@@ -94,7 +95,7 @@ class Sweep:
                 await step()
                 return
             except Exception as error:
-                if not isinstance(error, KubeError) and not is_passing(error):
+                if not isinstance(error, (KubeError, UnavailableError)) and not is_passing(error):
                     _logger.exception("the sweep failed; it is tried again")
                 elif str(error) != told:
                     told = str(error)

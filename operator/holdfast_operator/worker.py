@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
+from holdfast.domain.errors import UnavailableError
 from holdfast.protocol.refusals import is_passing
 from holdfast_operator.kinds import Key, Kind
 from holdfast_operator.kube_errors import Conflict, KubeError, Throttled, Unavailable
@@ -106,7 +107,7 @@ class Workers:
         self._metrics.reconcile_errors.labels(key.kind.name, reason).inc()
         if isinstance(error, Conflict):
             _logger.debug("%s changed meanwhile: %s", key, error.message)
-        elif isinstance(error, Unavailable) or is_passing(error):
+        elif isinstance(error, (Unavailable, UnavailableError)) or is_passing(error):
             # All keys fail in an outage: the first speaks for them.
             level = logging.DEBUG if self._outage else logging.WARNING
             self._outage = True

@@ -8,7 +8,7 @@ from tests.cluster.node_scene import NodeScene, ends
 
 
 async def test_an_image_that_does_not_exist_is_shown_and_ends_by_the_pending_deadline(scene: NodeScene) -> None:
-    await scene.apply(image="no-such-image:1", pendingDeadlineSeconds=8)
+    await scene.apply(image="no-such-image:1", pendingDeadlineSeconds=5)
     shown = await scene.until_reason("ErrImagePull", "ImagePullBackOff")
     assert "no-such-image:1" in shown["message"]
 

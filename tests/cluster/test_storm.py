@@ -95,7 +95,8 @@ def summary(runs: list[asyncpg.Record], account: Account) -> str:
     )
     return (
         f"{len(runs)} runs, {sum(attempts)} attempts (at most {max(attempts)} of a run), "
-        f"{sum(disruptions)} disruptions, {sum(failures)} failures; {sum(len(run['keys']) for run in runs)} steps recorded, "
+        f"{sum(disruptions)} disruptions, {sum(failures)} failures; "
+        f"{sum(len(run['keys']) for run in runs)} steps recorded, "
         f"{sum(account.bodies.values())} bodies began, {account.repeated} of them again before their record;"
     )
 

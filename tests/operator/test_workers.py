@@ -7,6 +7,7 @@ import logging
 
 import pytest
 
+from holdfast.domain.errors import UnavailableError
 from holdfast_operator.kinds import TASK_RUNS, Key
 from holdfast_operator.kube_errors import Throttled, Unavailable
 from holdfast_operator.metrics import Metrics
@@ -106,14 +107,21 @@ async def test_work_that_hangs_is_given_up_and_tried_again() -> None:
     assert metrics.registry.get_sample_value("holdfast_reconcile_errors_total", labels) == 1
 
 
-async def test_an_outage_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    "outage",
+    [
+        Unavailable(0, "Unreachable", "the Kubernetes API cannot be reached"),
+        UnavailableError("the database cannot be reached"),
+    ],
+)
+async def test_an_outage_is_told_once(outage: Exception, caplog: pytest.LogCaptureFixture) -> None:
     metrics = Metrics()
     queue = WorkQueue(metrics.work_queue)
     all_tried = asyncio.Barrier(3)
 
     async def reconcile(key: Key) -> None:
         await all_tried.wait()
-        raise Unavailable(0, "Unreachable", "the Kubernetes API cannot be reached")
+        raise outage
 
     at_work = workers(queue, metrics, reconcile)
     with caplog.at_level(logging.INFO):
