@@ -15,7 +15,7 @@ class OperatorExit(IntEnum):
     """A setting is wrong, or something happened that should not."""
 
     LEASE_LOST = 3
-    """Another replica leads."""
+    """Another replica leads, or may soon, because the Lease could not be renewed."""
 
     WATCHES_ENDED = 4
     """The watches ended by themselves."""

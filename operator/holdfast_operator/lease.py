@@ -1,8 +1,8 @@
 """Leadership: of all replicas, the one that holds the Lease acts.
 
-An API server that does not answer takes the Lease from nobody: the leader goes on trying, and finds out when it
-answers again. Two leaders for a moment do no harm: names of pods are deterministic, writes name the version they
-expect, and the database fences attempts.
+A leader that could not renew the Lease ends before another one may take it, because it cannot know whether the API
+server answers the others. Two leaders for a moment, one of which slept, do no harm: names of pods are deterministic,
+writes name the version they expect, and the database fences attempts.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 from typing import NoReturn
 
 from holdfast.domain.errors import HoldfastError
-from holdfast_operator.kinds import LEASES
+from holdfast_operator.kinds import LEASES, Object
 from holdfast_operator.kube import Kube
 from holdfast_operator.kube_errors import AlreadyExists, Conflict, KubeError, NotFound
-from holdfast_operator.lease_rules import Sight, fresh, look, may_take, released, taken
+from holdfast_operator.lease_rules import Sight, fresh, leads_until, look, may_take, released, taken
 
 _logger = logging.getLogger("holdfast.operator")
 
@@ -29,7 +29,7 @@ REQUEST_TIMEOUT_SECONDS = 5.0
 
 
 class LeaseLostError(HoldfastError):
-    """Another replica leads."""
+    """Another replica leads, or may do so soon."""
 
 
 class Lease:
@@ -64,6 +64,7 @@ class Lease:
         self._renew_seconds = renew_seconds
         self._on_answer = on_answer
         self._sight: Sight | None = None
+        self._leads_until = time.monotonic()
         self._trouble = ""
 
     @property
@@ -85,11 +86,16 @@ class Lease:
         """Go on leading, for as long as that is possible.
 
         Raises:
-            LeaseLostError: another replica leads.
+            LeaseLostError: another replica leads, or the Lease could not be renewed for so long that one may soon.
         """
         while True:
-            has_renewed = await self._tried(self._renew)
-            await asyncio.sleep(self._renew_seconds if has_renewed else LOOK_SECONDS)
+            try:
+                async with asyncio.timeout(self._leads_until - time.monotonic()) as limit:
+                    has_renewed = await self._tried(self._renew)
+                    limit.reschedule(asyncio.get_running_loop().time() + self._leads_until - time.monotonic())
+                    await asyncio.sleep(self._renew_seconds if has_renewed else LOOK_SECONDS)
+            except TimeoutError:
+                self._give_up()
 
     async def release(self) -> None:
         """Let another replica lead at once. Does nothing if this one does not lead; never fails."""
@@ -111,8 +117,8 @@ class Lease:
             await self._write(sight)
         except NotFound:
             lease = fresh(self._name, self._identity, self._duration_seconds, datetime.now(UTC))
-            created = await self._kube.create(LEASES, self._namespace, lease)
-            self._sight = Sight(created, time.monotonic())
+            asked = time.monotonic()
+            self._note_ours(await self._kube.create(LEASES, self._namespace, lease), asked)
         return True
 
     async def _renew(self) -> bool:
@@ -130,8 +136,12 @@ class Lease:
 
     async def _write(self, sight: Sight) -> None:
         lease = taken(sight.lease, self._identity, self._duration_seconds, datetime.now(UTC))
-        written = await self._kube.replace(LEASES, self._namespace, self._name, lease)
-        self._sight = Sight(written, time.monotonic())
+        asked = time.monotonic()
+        self._note_ours(await self._kube.replace(LEASES, self._namespace, self._name, lease), asked)
+
+    def _note_ours(self, lease: Object, asked: float) -> None:
+        self._sight = Sight(lease, time.monotonic())
+        self._leads_until = leads_until(asked, self._duration_seconds)
 
     async def _look(self, now: float) -> Sight:
         self._sight = look(self._sight, await self._kube.get(LEASES, self._namespace, self._name), now)
@@ -143,6 +153,15 @@ class Lease:
                 f"{self._identity} leads no more: the Lease {self._namespace}/{self._name} belongs to "
                 f"{sight.holder or 'nobody'}. This process ends; started again, it stands by."
             )
+
+    def _give_up(self) -> NoReturn:
+        self._sight = None  # nothing to release: it may be another one's by the time that is read
+        trouble = f" ({self._trouble})" if self._trouble else ""
+        raise LeaseLostError(
+            f"{self._identity} leads no more: the Lease {self._namespace}/{self._name} could not be renewed for "
+            f"{leads_until(0, self._duration_seconds):.0f} s{trouble}, and another replica may take it soon. This "
+            "process ends; started again, it stands by."
+        )
 
     async def _tried(self, attempt: Callable[[], Awaitable[bool]]) -> bool:
         """Whether it worked; what went wrong is logged once."""

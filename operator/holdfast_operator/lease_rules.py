@@ -14,6 +14,8 @@ from typing import Any
 from holdfast_operator.kinds import LEASES, Object
 
 DEFAULT_DURATION_SECONDS = 15
+LEADS_FOR = 2 / 3
+"""The part of the duration after which a leader that could not renew leads no more; the rest is for it to end."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,14 @@ def look(earlier: Sight | None, lease: Object, now: float) -> Sight:
 def may_take(sight: Sight, identity: str, now: float) -> bool:
     """Whether ``identity`` may write itself into the Lease."""
     return sight.holder in ("", identity) or now >= sight.expires
+
+
+def leads_until(asked: float, duration_seconds: int) -> float:
+    """When a leader has to stop that sent its last successful request at ``asked``, by the same clock.
+
+    Another replica saw what that request wrote later than it was sent, and waits for the whole duration from then on.
+    """
+    return asked + LEADS_FOR * duration_seconds
 
 
 def fresh(name: str, identity: str, duration_seconds: int, wall_time: datetime) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class Operator:
 
         Raises:
             ClusterAccessError: nothing says which cluster to work on.
-            LeaseLostError: another replica leads.
+            LeaseLostError: another replica leads, or may do so soon.
             WatchesEndedError: the watches ended by themselves.
             OSError: the address for metrics is taken.
         """

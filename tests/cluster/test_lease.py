@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +18,10 @@ from holdfast_operator.lease import Lease, LeaseLostError
 from tests.cluster.rig.control_plane import ControlPlane
 from tests.cluster.rig.kubectl import Kubectl
 from tests.support.kube_clients import connected
+from tests.support.relay import relay_to
 
 Replica = asyncio.subprocess.Process
-StartReplica = Callable[[str], Awaitable[Replica]]
+StartReplica = Callable[..., Awaitable[Replica]]
 
 
 @pytest.fixture
@@ -31,11 +34,11 @@ async def kube(api_server: ControlPlane) -> AsyncIterator[Kube]:
 async def replica(api_server: ControlPlane, namespace: Kubectl) -> AsyncIterator[StartReplica]:
     async with AsyncExitStack() as stack:
 
-        async def start(identity: str) -> Replica:
+        async def start(identity: str, kubeconfig: Path = api_server.kubeconfig) -> Replica:
             command = (
                 "-m",
                 "tests.support.lease_process",
-                str(api_server.kubeconfig),
+                str(kubeconfig),
                 str(namespace.namespace),
                 identity,
             )
@@ -94,6 +97,39 @@ async def test_a_leader_that_slept_too_long_learns_that_another_leads(replica: S
     assert await says(second) == "leads"
     first.send_signal(signal.SIGCONT)
     assert (await says(first)).startswith("lost: first leads no more")
+
+
+async def test_a_leader_that_is_cut_off_ends_before_another_leads(
+    api_server: ControlPlane, replica: StartReplica
+) -> None:
+    async with relay_to(api_server) as relay:
+        first = await replica("first", api_server.user_kubeconfig("relayed"))
+        assert await says(first) == "leads"
+        second = await replica("second")
+        ends, leads = asyncio.create_task(says(first)), asyncio.create_task(says(second))
+        relay.cut()
+        await asyncio.wait([ends, leads], return_when=asyncio.FIRST_COMPLETED)
+        assert not leads.done()
+        assert re.match(r"lost: first leads no more: the Lease .* could not be renewed for 3 s", await ends)
+        assert await leads == "leads"
+
+
+async def test_a_leader_that_is_cut_off_has_nothing_to_release(
+    api_server: ControlPlane, namespace: Kubectl, kube: Kube
+) -> None:
+    here = str(namespace.namespace)
+    async with (
+        relay_to(api_server) as relay,
+        connected(api_server.user_kubeconfig("relayed"), timeout_seconds=0.5) as cut_off,
+    ):
+        lease = Lease(cut_off, here, "test", "one", duration_seconds=1)
+        await lease.acquire()
+        relay.cut()
+        with pytest.raises(LeaseLostError, match=r"one leads no more: .* another replica may take it soon"):
+            await lease.hold()
+        await lease.release()
+        assert lease.holder == ""
+    assert (await kube.get(LEASES, here, "test"))["spec"]["holderIdentity"] == "one"
 
 
 async def test_while_one_leads_no_other_does(kube: Kube, namespace: Kubectl) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from holdfast_operator.lease_rules import fresh, look, may_take, released, taken
+from holdfast_operator.lease_rules import fresh, leads_until, look, may_take, released, taken
 
 THEN = datetime(2027, 1, 1, tzinfo=UTC)
 LATER = datetime(2027, 1, 1, 0, 0, 5, tzinfo=UTC)
@@ -63,3 +63,10 @@ def test_a_renewal_keeps_since_when_it_is_held_and_a_takeover_counts() -> None:
 def test_a_write_names_the_version_it_was_made_from() -> None:
     assert taken(LEASE, "two", 15, LATER)["metadata"]["resourceVersion"] == "7"
     assert released(LEASE, LATER)["metadata"]["resourceVersion"] == "7"
+
+
+def test_who_cannot_renew_stops_before_anybody_may_take_it() -> None:
+    asked = 100.0
+    seen_at_the_earliest = look(None, LEASE, now=asked)
+    assert leads_until(asked, 15) == 110.0
+    assert not may_take(seen_at_the_earliest, "two", now=leads_until(asked, 15))
