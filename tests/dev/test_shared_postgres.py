@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from holdfast.domain.errors import EmbeddedPostgresError
-from holdfast_engine.control.plane import patiently
+from holdfast_engine.control.following import patiently
 from holdfast_engine.control.refusals import refusals
 from holdfast_engine.local.shared_postgres import SharedPostgres
 from holdfast_engine.local.state_directory import StateDirectory
