@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from base64 import b64decode
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -21,17 +22,21 @@ ROOT = HERE.parents[2]
 SYSTEM = "holdfast-system"
 VERSION = "0.1.0"
 POSTGRES = "holdfast-postgres-0"
+BUILDS_AT_ONCE = 2
 PATIENCE = "--timeout=180s"
 
-#: Tags and Dockerfiles, each after what it is built from.
-IMAGES = {
+#: Dockerfiles by tag.
+IMAGES_FROM_PYTHON = {
     "holdfast-runner": "runner/Dockerfile",
     "holdfast-operator": "operator/Dockerfile",
     "holdfast-test-postgres": "tests/cluster/postgres/Dockerfile",
+}
+IMAGES_FROM_RUNNER = {
     "holdfast-census": "examples/census/Dockerfile",
     "holdfast-orders": "examples/orders/Dockerfile",
     "holdfast-bad-days": "tests/cluster/bad_days/Dockerfile",
 }
+IMAGES = {**IMAGES_FROM_PYTHON, **IMAGES_FROM_RUNNER}
 
 
 @dataclass(frozen=True)
@@ -112,8 +117,13 @@ def build_images(images: Images, *names: str) -> None:
         RigError: A build failed; the message is the end of what it wrote.
     """
     brought = wheels()
-    for name in names or IMAGES:
+
+    def build(name: str) -> None:
         images.build_now(ROOT / IMAGES[name], ROOT, f"{name}:{VERSION}", contexts={"wheels": brought})
+
+    with ThreadPoolExecutor(BUILDS_AT_ONCE) as builders:
+        for group in (IMAGES_FROM_PYTHON, IMAGES_FROM_RUNNER):
+            list(builders.map(build, [name for name in group if name in (names or IMAGES)]))
 
 
 async def install(kubectl: Kubectl, *, replicas: int = 2) -> None:

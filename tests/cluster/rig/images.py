@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import threading
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from tests.cluster.rig import base_images
 from tests.cluster.rig.containerd import Containerd
 from tests.cluster.rig.directory import cache_directory
 from tests.cluster.rig.errors import RigError
+
+_LOADING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,11 @@ class Images:
         archive = base_images.python_base()
         note = _folder() / "base-loaded"
         made_from = archive.with_name(f"{archive.name}.made-from").read_text()
-        if note.exists() and note.read_text() == made_from:
-            return
-        _buildah("pull", "--quiet", f"docker-archive:{archive}")
-        note.write_text(made_from)
+        with _LOADING:
+            if note.exists() and note.read_text() == made_from:
+                return
+            _buildah("pull", "--quiet", f"docker-archive:{archive}")
+            note.write_text(made_from)
 
 
 def _buildah(*words: str) -> None:
