@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
+from uuid import UUID
 
 from holdfast.contract.resources.task import VersionPolicy
 from holdfast.domain.errors import ControlError, LaunchError
@@ -25,6 +26,7 @@ from holdfast_operator.objects import uid_of
 from holdfast_operator.pod_selector import POD_SELECTOR
 from holdfast_operator.pods import PodView, pod_view
 from holdfast_operator.rows import TaskRunRows
+from holdfast_operator.run_namespaces import RunNamespaces
 from holdfast_operator.store import Store
 
 _logger = logging.getLogger("holdfast.operator")
@@ -71,6 +73,7 @@ class PodLauncher:
         self._stopping: dict[AttemptId, float] = {}
         """The grace with which a pod was asked to end."""
         self._confirming: dict[AttemptId, asyncio.Task[None]] = {}
+        self._run_namespaces = RunNamespaces(rows, self._see_pods_of)
         self._on_exit: Callable[[], None] = lambda: None
         self._is_started = False
 
@@ -84,17 +87,20 @@ class PodLauncher:
 
         Raises:
             LaunchError: they cannot be listed.
+            UnavailableError: the database cannot say whose they are.
         """
         self._on_exit = on_exit
-        if not self._is_started:
-            self._is_started = True
-            self._store.on_change(self._see)
         try:
             for namespace in self._namespaces:
                 for pod in await self._kube.list(PODS, namespace, labels=POD_SELECTOR):
                     self._store.put(PODS, pod)
         except KubeError as error:
             raise LaunchError(f"the pods cannot be listed: {error.message}") from error
+        views = [pod_view(pod) for pod in self._store.all(PODS)]
+        await self._run_namespaces.learn({view.run_id for view in views if view is not None})
+        if not self._is_started:
+            self._is_started = True
+            self._store.on_change(self._see)
         for pod in list(self._store.all(PODS)):
             self._see(PODS, pod, False)
 
@@ -104,6 +110,7 @@ class PodLauncher:
         Raises:
             LaunchError: the API server refuses it, in its own words.
         """
+        self._run_namespaces.note(launch.id.run_id, launch.namespace)
         if launch.id in self._live or launch.id in self._exits:
             return
         try:
@@ -112,6 +119,8 @@ class PodLauncher:
             pod = await self._create(launch, body)
         except (KubeError, ControlError) as error:
             raise LaunchError(f"the pod of attempt {launch.id.attempt} cannot be made: {error}") from error
+        # Again: the pod of an earlier attempt may have gone meanwhile.
+        self._run_namespaces.note(launch.id.run_id, launch.namespace)
         self._store.put(PODS, pod)
 
     async def stop(self, id: AttemptId, grace_seconds: float) -> None:
@@ -156,6 +165,7 @@ class PodLauncher:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._run_namespaces.aclose()
 
     async def _body(self, launch: Launch, owner: Object) -> dict[str, Any]:
         queue = self._store.get(TASK_QUEUES, launch.namespace, launch.queue)
@@ -199,7 +209,8 @@ class PodLauncher:
         if kind != PODS:
             return
         pod = pod_view(object)
-        if pod is None:
+        # A pod of another namespace than its run's is forged, and says nothing about it.
+        if pod is None or not self._run_namespaces.is_in(pod.run_id, pod.namespace):
             return
         id = AttemptId(pod.run_id, pod.attempt)
         if pod.attempt_container is not None and pod.attempt_container.image_id:
@@ -210,6 +221,16 @@ class PodLauncher:
             self._live[id] = pod
         elif pod.uid not in self._released:
             self._end(id, pod, exit_of(pod))
+
+        if is_deleted and not self._store.pods_of(str(pod.run_id)):
+            self._run_namespaces.forget(pod.run_id)
+
+    def _see_pods_of(self, run_id: UUID) -> None:
+        pods = self._store.pods_of(str(run_id))
+        for pod in pods:
+            self._see(PODS, pod, False)
+        if not pods:
+            self._run_namespaces.forget(run_id)
 
     def _lose(self, id: AttemptId, pod: PodView) -> None:
         if pod.uid in self._released:

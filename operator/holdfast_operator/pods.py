@@ -9,11 +9,15 @@ from typing import Any
 from uuid import UUID
 
 from holdfast.contract import labels
+from holdfast_operator.build.names import pod_name
 from holdfast_operator.kinds import Object
 from holdfast_operator.objects import uid_of
 
 DEFAULT_CONTAINER = "attempt"
 """Name of the container that is the attempt, where its template gives none."""
+
+_HIGHEST_ATTEMPT = 2**31 - 1
+"""What the database takes. Anybody may write anything into the labels of a pod of his own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +91,15 @@ class PodTrouble:
 
 
 def pod_view(pod: Object) -> PodView | None:
-    """What ``pod`` tells; ``None`` if it is no attempt's."""
+    """What ``pod`` tells; ``None`` if it is no attempt's, as one is not that has another name: a copy of its pod."""
     metadata = pod["metadata"]
     annotations, its_labels = metadata.get("annotations") or {}, metadata.get("labels") or {}
     try:
         run_id, attempt = UUID(annotations[labels.RUN_ID]), int(its_labels[labels.ATTEMPT])
+        is_own_name = metadata["name"] == pod_name(its_labels[labels.RUN], attempt)
     except (KeyError, ValueError):
+        return None
+    if not is_own_name or annotations[labels.RUN_ID] != str(run_id) or not 1 <= attempt <= _HIGHEST_ATTEMPT:
         return None
     status = pod.get("status") or {}
     containers = _containers(status)

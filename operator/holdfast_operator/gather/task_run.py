@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from holdfast_operator.build.names import task_run_name
 from holdfast_operator.decide.snapshot import TaskRunSnapshot, shown_run_id
 from holdfast_operator.kinds import TASK_RUNS, Key, Object
 from holdfast_operator.kube import Kube
@@ -44,7 +45,8 @@ class TaskRunGatherer:
             resource=resource,
             run=run,
             namesake=namesake,
-            pods=tuple(pod for pod in pods if pod is not None),
+            # Whoever may create pods elsewhere may annotate them as he likes.
+            pods=tuple(pod for pod in pods if pod is not None and pod.namespace == key.namespace),
             image_id=None if run is None else self._index.image_of(run.id),
             now=rows[0].now if rows else datetime.now(UTC),
         )
@@ -70,5 +72,8 @@ def _run_of(resource: Object | None, rows: list[RunRow], deleted: tuple[str, str
     own = next((row for row in rows if row.resource_uid == uid), None) if uid else None
     if own is not None or resource is None:
         return own
-    shown = shown_run_id(resource)
-    return next((row for row in rows if row.id == shown), None)
+    shown = next((row for row in rows if row.id == shown_run_id(resource)), None)
+    if shown is None or (resource.get("status") or {}).get("runID"):
+        return shown
+    # Only its annotation says so, which anybody may write: the operator gives it the name of the run.
+    return shown if task_run_name(shown.name) == resource["metadata"]["name"] else None

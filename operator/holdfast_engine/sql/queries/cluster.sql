@@ -1,6 +1,6 @@
 -- name: read_resource_runs
 -- The runs that are meant by some resources: one uid, namespace and name, id (or null) each. A resource has up to three
--- rows: the run that was accepted for it, the one that has its name, the one that its status names.
+-- rows: the run that was accepted for it, the one that has its name, the one of its namespace that its status names.
 select distinct on (n.ordinality, r.id)
        n.ordinality::integer as place, r.id, r.namespace, r.name, r.task, r.queue, r.state, r.resource_uid, r.attempt,
        r.failures, r.disruptions, r.max_attempts, r.disruption_limit, r.reason, r.message, r.created_at, r.started_at, r.finished_at,
@@ -19,7 +19,8 @@ cross join lateral (
     select x.* from holdfast.runs x
     where x.namespace = n.namespace and x.name = n.name and x.resource_uid is distinct from n.uid
     union all
-    select x.* from holdfast.runs x where x.id = n.id and x.resource_uid is distinct from n.uid
+    select x.* from holdfast.runs x
+    where x.id = n.id and x.namespace = n.namespace and x.resource_uid is distinct from n.uid
 ) r
 left join lateral (
     select jsonb_agg(jsonb_build_object(
@@ -33,6 +34,10 @@ left join lateral (
     select x.name, x.recorded_at, count(*) over () as recorded_steps from holdfast.steps x
     where x.run_id = r.id and x.outcome = 'Succeeded' order by x.sequence desc limit 1
 ) s on true
+
+-- name: run_namespaces
+-- In which namespaces these runs are.
+select id, namespace from holdfast.runs where id = any($1::uuid[])
 
 -- name: find_accepted_run
 -- The run that was accepted for the resource with this uid.
