@@ -32,11 +32,11 @@ bench: venv ## Measure against the raw floor and the peers; prints a table
 	@$(PY) -m benchmarks
 
 generate: venv ## Write the generated files
-	@$(PY) -m holdfast_engine.generate
+	@$(PY) -m holdfast_engine.generate && $(PY) -m holdfast_operator.metrics_page
 
 verify: venv ## Regenerate, and fail when a file of the repository changes by it
 	@state() { git diff; git status --porcelain --untracked-files=all; }; before=$$(state); \
-	$(PY) -m holdfast_engine.generate && [ "$$before" = "$$(state)" ] || \
+	$(PY) -m holdfast_engine.generate && $(PY) -m holdfast_operator.metrics_page && [ "$$before" = "$$(state)" ] || \
 	{ echo "A generated file was out of date: commit what 'make generate' wrote" >&2; git status --short >&2; exit 1; }
 
 pins: ## Resolve the newest versions again and write requirements/*.txt

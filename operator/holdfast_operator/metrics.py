@@ -18,10 +18,13 @@ class Metrics:
 
     Counters and histograms are fed where something happens; the gauges of queues and runs are set from one look at
     the database when somebody asks.
+
+    Args:
+        registry: where they are registered. Default: one of their own.
     """
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
         ProcessCollector(registry=self.registry)
 
         self.queue_depth = self._gauge("queue_depth", "Runs that wait for a slot", *_QUEUE)
@@ -29,19 +32,17 @@ class Metrics:
         self.queue_slots_used = self._gauge("queue_slots_used", "Runs that hold a slot", *_QUEUE)
         self.runs = self._gauge("runs", "Runs that are not final", "namespace", "state")
         self.dead_letters = self._gauge("dead_letters", "Runs that wait for a decision", "namespace")
-        self.checkpoint_age_seconds = self._gauge(
-            "checkpoint_age_seconds", "The longest time that a running run has not recorded anything", *_QUEUE
-        )
 
         self.runs_finished = self._counter("runs_finished", "Runs that came to a final state", *_QUEUE, "state")
         self.attempts = self._counter("attempts", "Attempts that ended, by failure class", *_QUEUE, "class", "reason")
         self.retries = self._counter("retries", "Attempts that are tried again, by failure class", *_QUEUE, "class")
         self.resumed_attempts = self._counter("resumed_attempts", "Attempts that began with recorded steps", *_QUEUE)
         self.steps = self._counter("steps", "Steps recorded", *_QUEUE)
-        self.deliveries = self._counter("deliveries", "Messages delivered to the outside", "namespace", "state")
 
         self.retry_backoff_seconds = self._histogram("retry_backoff_seconds", "Delay before a retry", *_QUEUE)
-        self.admission_wait_seconds = self._histogram("admission_wait_seconds", "Wait for a slot", *_QUEUE)
+        self.admission_wait_seconds = self._histogram(
+            "admission_wait_seconds", "From a run's acceptance to its first slot", *_QUEUE
+        )
         self.pod_start_seconds = self._histogram(
             "pod_start_seconds", "From the creation of a pod to its first line", *_QUEUE
         )
