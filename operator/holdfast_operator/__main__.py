@@ -7,6 +7,8 @@ import logging
 import os
 import sys
 
+from prometheus_client import disable_created_metrics
+
 from holdfast.domain.errors import HoldfastError
 from holdfast_operator.duties import duties
 from holdfast_operator.exit_codes import OperatorExit
@@ -26,6 +28,7 @@ def main() -> OperatorExit:
     """Run a replica with the settings of the environment; see `OperatorExit` for how it ends."""
     logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    disable_created_metrics()  # a series more for each counter, which would be the larger half of all
     try:
         asyncio.run(_run())
     except LeaseLostError as error:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,9 @@ from tests.cluster.rig.kubectl import Kubectl
 from tests.support.databases import Database
 from tests.support.kube_clients import task_run
 from tests.support.operator_process import OperatorProcess, running_operator
+from tests.support.relay import relay_to
 
+QUICK = {"lease_seconds": "6", "lease_renew_seconds": "1"}
 StartReplica = Callable[..., AbstractAsyncContextManager[OperatorProcess]]
 
 
@@ -23,11 +26,25 @@ def replica(api_server: ControlPlane, namespace: Kubectl, database: Database) ->
     """Starts a replica that works in the test's namespace and database."""
     here = str(namespace.namespace)
 
-    def start(identity: str = "one", **settings: str) -> AbstractAsyncContextManager[OperatorProcess]:
+    def start(
+        identity: str = "one", kubeconfig: Path = api_server.kubeconfig, **settings: str
+    ) -> AbstractAsyncContextManager[OperatorProcess]:
         settings = {"namespaces": here, "lease_namespace": here, **settings}
-        return running_operator(api_server.kubeconfig, database.dsn, identity, **settings)
+        return running_operator(kubeconfig, database.dsn, identity, **settings)
 
     return start
+
+
+@asynccontextmanager
+async def pair(
+    replica: StartReplica, *leaders_kubeconfig: Path, **settings: str
+) -> AsyncIterator[tuple[OperatorProcess, OperatorProcess]]:
+    """A replica that leads, and one that stands by."""
+    async with replica("one", *leaders_kubeconfig, **settings) as first:
+        await first.says("one leads")
+        async with replica("two", **settings) as second:
+            await second.says("standing by: one leads")
+            yield first, second
 
 
 async def test_a_task_run_gets_its_pod(replica: StartReplica, namespace: Kubectl) -> None:
@@ -56,9 +73,7 @@ async def test_what_was_applied_while_no_operator_ran_is_found(replica: StartRep
 
 
 async def test_sigterm_ends_it_cleanly_and_the_next_leads_at_once(replica: StartReplica, namespace: Kubectl) -> None:
-    async with replica("one", lease_seconds="3600") as first, replica("two", lease_seconds="3600") as second:
-        await first.says("one leads")
-        await second.says("standing by: one leads")
+    async with pair(replica, lease_seconds="3600") as (first, second):
         assert (await second.get("/readyz"))[0] == 200
         await namespace.apply(task_run("census"))
         await namespace.until("pods", "census-1", lambda pod: True)
@@ -69,10 +84,7 @@ async def test_sigterm_ends_it_cleanly_and_the_next_leads_at_once(replica: Start
 
 
 async def test_when_the_leader_is_killed_the_other_goes_on(replica: StartReplica, namespace: Kubectl) -> None:
-    quick = {"lease_seconds": "3", "lease_renew_seconds": "1"}
-    async with replica("one", **quick) as first, replica("two", **quick) as second:
-        await first.says("one leads")
-        await second.says("standing by: one leads")
+    async with pair(replica, **QUICK) as (first, second):
         await namespace.apply(task_run("before"))
         await namespace.until("pods", "before-1", lambda pod: True)
         first.process.kill()
@@ -92,11 +104,34 @@ async def test_who_loses_the_lease_ends_with_a_sentence(replica: StartReplica, n
         assert await operator.end() == 3
 
 
+async def test_a_leader_that_is_cut_off_ends_before_another_leads(
+    api_server: ControlPlane, replica: StartReplica, namespace: Kubectl
+) -> None:
+    async with (
+        relay_to(api_server) as relay,
+        pair(replica, api_server.user_kubeconfig("relayed"), **QUICK) as (first, second),
+    ):
+        await first.says("all watches are up")
+        ends, leads = asyncio.create_task(first.end()), asyncio.create_task(second.says("two leads"))
+        relay.cut()
+        await asyncio.wait([ends, leads], return_when=asyncio.FIRST_COMPLETED)
+        assert not leads.done()
+        assert await ends == 3
+        await leads
+        await namespace.apply(task_run("after"))
+        await namespace.until("pods", "after-1", lambda pod: True)
+
+
 async def test_two_that_both_believe_to_lead_make_one_pod(replica: StartReplica, namespace: Kubectl) -> None:
     async with replica("one", lease_name="first") as one, replica("two", lease_name="second") as two:
         await asyncio.gather(one.says("all watches are up"), two.says("all watches are up"))
         await namespace.apply(*(task_run(f"run-{number}") for number in range(20)))
-        await asyncio.gather(*(namespace.until("pods", f"run-{number}-1", lambda pod: True) for number in range(10)))
+        pods: set[str] = set()
+        async with aclosing(namespace.watch("pods")) as changes:
+            async for _, pod in changes:
+                pods.add(pod["metadata"]["name"])
+                if len(pods) == 10:
+                    break
         assert len(await namespace.list_all("pods")) == 10, "as many as the queue has slots"
 
 
