@@ -34,6 +34,9 @@ class NotingLauncher:
         """There is no process."""
         return ()
 
+    async def look(self) -> None:
+        """There is no process."""
+
     def exits(self) -> Sequence[Exit]:
         """There is no process."""
         return ()

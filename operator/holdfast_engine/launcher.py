@@ -113,6 +113,13 @@ class Launcher(Protocol):
     def live(self) -> Collection[AttemptId]:
         """The attempts whose processes live, as far as it knows."""
 
+    async def look(self) -> None:
+        """Look again at what lives, for whoever misses a process: it may have been made by another life of this one.
+
+        Raises:
+            LaunchError: it cannot be seen now.
+        """
+
     def exits(self) -> Sequence[Exit]:
         """The processes that are gone and not yet released."""
 

@@ -90,19 +90,11 @@ class PodLauncher:
             UnavailableError: the database cannot say whose they are.
         """
         self._on_exit = on_exit
-        try:
-            for namespace in self._namespaces:
-                for pod in await self._kube.list(PODS, namespace, labels=POD_SELECTOR):
-                    self._store.put(PODS, pod)
-        except KubeError as error:
-            raise LaunchError(f"the pods cannot be listed: {error.message}") from error
-        views = [pod_view(pod) for pod in self._store.all(PODS)]
-        await self._run_namespaces.learn({view.run_id for view in views if view is not None})
+        await self._list()
         if not self._is_started:
             self._is_started = True
             self._store.on_change(self._see)
-        for pod in list(self._store.all(PODS)):
-            self._see(PODS, pod, False)
+        self._see_all()
 
     async def launch(self, launch: Launch) -> None:
         """Make the pod of an attempt. Does nothing if it was made before.
@@ -146,6 +138,16 @@ class PodLauncher:
         """The attempts whose pods live, as far as it knows."""
         return list(self._live)
 
+    async def look(self) -> None:
+        """List the pods: a leader that does not know yet that it is none may have made some.
+
+        Raises:
+            LaunchError: they cannot be listed.
+            UnavailableError: the database cannot say whose they are.
+        """
+        await self._list()
+        self._see_all()
+
     def exits(self) -> Sequence[Exit]:
         """The pods that are over or gone, and not yet released."""
         return list(self._exits.values())
@@ -166,6 +168,20 @@ class PodLauncher:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._run_namespaces.aclose()
+
+    async def _list(self) -> None:
+        try:
+            for namespace in self._namespaces:
+                for pod in await self._kube.list(PODS, namespace, labels=POD_SELECTOR):
+                    self._store.put(PODS, pod)
+        except KubeError as error:
+            raise LaunchError(f"the pods cannot be listed: {error.message}") from error
+        views = [pod_view(pod) for pod in self._store.all(PODS)]
+        await self._run_namespaces.learn({view.run_id for view in views if view is not None})
+
+    def _see_all(self) -> None:
+        for pod in list(self._store.all(PODS)):
+            self._see(PODS, pod, False)
 
     async def _body(self, launch: Launch, owner: Object) -> dict[str, Any]:
         queue = self._store.get(TASK_QUEUES, launch.namespace, launch.queue)

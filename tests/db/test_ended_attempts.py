@@ -10,10 +10,15 @@ import asyncpg
 import pytest
 
 from holdfast.contract.reasons import FailureClass, Reason
+from holdfast.domain.errors import LaunchError
 from holdfast_engine.database import EngineDatabase
+from holdfast_engine.launcher import Launch
+from holdfast_engine.launches import Launches
+from holdfast_engine.services.admission import Admission
 from holdfast_engine.services.ended_attempts import EndedAttempt, end_attempts
 from tests.support.databases import Database
-from tests.support.runs import admit, finish, open_attempt, run_of, state_of, trigger
+from tests.support.inner_launcher import InnerLauncher
+from tests.support.runs import LAUNCHER, admit, finish, open_attempt, run_of, state_of, trigger
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -83,6 +88,33 @@ async def test_a_process_that_was_not_let_in_does_not_end_the_one_that_was(
     await end_attempts(engine_database, [lost(each, only_unopened=True) for each in (opened, unopened)])
     assert await state_of(connection, opened) == "Running"
     assert await state_of(connection, unopened) == "Backoff"
+
+
+class ForgetfulLauncher(InnerLauncher):
+    """Its processes open their attempts before it says that it could not make them."""
+
+    def __init__(self, dsn: str, connection: Connection) -> None:
+        super().__init__(dsn)
+        self._connection = connection
+
+    async def launch(self, launch: Launch) -> None:
+        if launch.task == "work":
+            await open_attempt(self._connection, launch.id.run_id)
+        raise LaunchError("no answer in time")
+
+
+async def test_a_launch_whose_answer_got_lost_goes_on(
+    engine_database: EngineDatabase, connection: Connection, database: Database
+) -> None:
+    opened, unopened = await trigger(connection), await trigger(connection, "rest")
+    launches = Launches(database="", database_grace_seconds=1, shutdown_grace_seconds=1)
+    launcher = ForgetfulLauncher(database.runner_dsn, connection)
+    await Admission(engine_database, launcher, launches, ["", LAUNCHER]).run_once()
+    assert await state_of(connection, opened) == "Running"
+    assert await state_of(connection, unopened) == "Backoff"
+    [launched] = await engine_database.rows("launched_attempts", LAUNCHER)
+    assert launched["run_id"] == opened, "should its process be lost, that will be found"
+    await launcher.aclose()
 
 
 async def test_a_run_that_is_deleted(engine_database: EngineDatabase) -> None:

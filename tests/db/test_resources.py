@@ -11,7 +11,7 @@ import asyncpg
 
 from holdfast_engine.postgres.queries import queries
 from tests.support.databases import Database
-from tests.support.runs import admit, trigger
+from tests.support.runs import LAUNCHER, admit, trigger
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -149,6 +149,14 @@ async def test_a_command_is_opened_and_finished_from_outside(database: Database)
     attempt = await connection.fetchrow("select * from holdfast.attempts where run_id = $1", run_id)
     assert attempt is not None
     assert (attempt["outcome"], attempt["exit_code"]) == ("Succeeded", 0)
+
+
+async def test_a_command_that_runs_was_launched_whoever_saw_to_it(database: Database) -> None:
+    connection = await database.connect()
+    run_id = await _command(connection)
+    await _query(connection, "open_commands", [run_id], [1])
+    # who launched it died before noting it; its lease never ends, so only this lets a lost pod be found
+    assert await _query(connection, "launched_attempts", LAUNCHER) == [(run_id, 1)]
 
 
 async def test_a_command_that_was_not_seen_to_run_is_finished_too(database: Database) -> None:

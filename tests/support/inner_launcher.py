@@ -41,6 +41,9 @@ class InnerLauncher:
     def live(self) -> Collection[AttemptId]:
         return self._attempts.keys()
 
+    async def look(self) -> None:
+        pass
+
     def exits(self) -> Sequence[Exit]:
         return tuple(self._exits.values())
 

@@ -140,6 +140,9 @@ class ProcessLauncher:
         """The attempts whose processes live."""
         return self._processes.keys()
 
+    async def look(self) -> None:
+        """Nothing: nobody else makes processes under this name."""
+
     def exits(self) -> Sequence[Exit]:
         """The processes that are gone and not yet released."""
         return list(self._exits.values())

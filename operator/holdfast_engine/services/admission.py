@@ -61,9 +61,13 @@ async def launch_all(database: EngineDatabase, launcher: Launcher, launches: Seq
         await database.rows("mark_launched", *columns(launched, len(AttemptId._fields)))
     for id, error in failed.items():
         _logger.warning("attempt %s of run %s could not be launched: %s", id.attempt, id.run_id, error)
+    # The answer may have been lost of a launch that happened: an attempt that was opened goes on.
     await end_attempts(
         database,
-        [EndedAttempt(*id, FailureClass.START, Reason.LAUNCH_FAILED, str(error)) for id, error in failed.items()],
+        [
+            EndedAttempt(*id, FailureClass.START, Reason.LAUNCH_FAILED, str(error), only_unopened=True)
+            for id, error in failed.items()
+        ],
     )
 
 

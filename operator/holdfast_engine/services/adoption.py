@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from holdfast.contract.reasons import FailureClass, Reason
 from holdfast_engine.database import EngineDatabase
 from holdfast_engine.launcher import AttemptId, Launcher
@@ -41,14 +43,17 @@ class Adoption:
 
     async def _lost(self) -> list[EndedAttempt]:
         rows = await self._database.rows("launched_attempts", self._launcher.name)
+        launched = {AttemptId(row["run_id"], row["attempt"]) for row in rows}
         # Asked after the database: a process that was launched in between is known to the launcher.
-        known = {*self._launcher.live(), *(exit.id for exit in self._launcher.exits())}
+        if self._missing(launched):
+            await self._launcher.look()
         message = "its process is gone; no engine was there to see how it ended"
         return [
-            EndedAttempt(row["run_id"], row["attempt"], FailureClass.DISRUPTION, Reason.PROCESS_LOST, message)
-            for row in rows
-            if AttemptId(row["run_id"], row["attempt"]) not in known
+            EndedAttempt(*id, FailureClass.DISRUPTION, Reason.PROCESS_LOST, message) for id in self._missing(launched)
         ]
+
+    def _missing(self, launched: Set[AttemptId]) -> Set[AttemptId]:
+        return launched - {*self._launcher.live(), *(exit.id for exit in self._launcher.exits())}
 
     async def _abandoned(self) -> list[EndedAttempt]:
         rows = await self._database.rows("abandoned_attempts", self._launcher.name, ABANDONED_AFTER_SECONDS)

@@ -50,7 +50,9 @@ begin
     if r.id is null or r.attempt <> p_attempt or r.state <> 'Starting' or r.template ->> 'command' is null then
         return r.state;
     end if;
-    update holdfast.attempts set opened_at = v_now, replayed_steps = 0, session_hash = v_secret
+    -- who launched it may have died before saying so
+    update holdfast.attempts set
+        launched_at = coalesce(launched_at, v_now), opened_at = v_now, replayed_steps = 0, session_hash = v_secret
     where run_id = p_run_id and number = p_attempt;
     update holdfast.runs set
         state = 'Running', session_hash = v_secret, lease_expires_at = v_now + interval '100 years',

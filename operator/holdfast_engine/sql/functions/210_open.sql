@@ -50,7 +50,8 @@ begin
         where x.id = p_run_id and x.state = 'Starting'
         returning * into r;
         update holdfast.attempts a set
-            opened_at = v_now, runner = p_runner, session_hash = v_hash,
+            -- who launched it may have died before saying so
+            launched_at = coalesce(a.launched_at, v_now), opened_at = v_now, runner = p_runner, session_hash = v_hash,
             replayed_steps = v_recorded_steps
         where a.run_id = p_run_id and a.number = p_attempt;
     elsif (r.session_hash = v_hash) is not true then
