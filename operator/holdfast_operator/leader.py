@@ -13,10 +13,11 @@ from holdfast.domain.errors import LaunchError, UnavailableError
 from holdfast_engine.backoff import Backoff
 from holdfast_engine.engine import Engine, EngineSettings
 from holdfast_engine.launcher import Launcher
+from holdfast_operator.discovery import wait_until_listed
 from holdfast_operator.events import Events
 from holdfast_operator.gauges import refresh_gauges
 from holdfast_operator.health import Health, Pulse
-from holdfast_operator.kinds import Kind
+from holdfast_operator.kinds import WATCHED, Kind
 from holdfast_operator.kube import Kube
 from holdfast_operator.metrics import Metrics
 from holdfast_operator.resource_queue import enqueue_changes, enqueue_run, enqueue_unfinished
@@ -32,7 +33,7 @@ from holdfast_operator.worker import Reconcile, Workers
 
 _logger = logging.getLogger("holdfast.operator")
 
-SWEEP_STALL_SECONDS = 120.0
+SWEEP_STALL_SECONDS = 60.0
 """``/healthz`` fails when the first sweep takes so long, or a later one comes so long after three intervals."""
 
 
@@ -84,6 +85,7 @@ class Leader:
         duties: Callable[[Parts], Duties],
     ) -> None:
         self._settings = settings
+        self._kube = kube
         self._health = health
         self._server = server
         self._metrics = metrics
@@ -172,6 +174,8 @@ class Leader:
 
     async def _begin(self) -> None:
         self._events.start()
+        await wait_until_listed(self._kube, WATCHED, self._note_wait)
+        self._health.not_ready = "taking over"
         await self._sweep.run_first()
         await self._start_engine()
         self._server.refresh_with(lambda: refresh_gauges(self._rows, self._metrics))
@@ -193,6 +197,9 @@ class Leader:
                     _logger.warning("not leading yet: %s", told)
             await self._rows.aclose()
             await asyncio.sleep(backoff.next_seconds())
+
+    def _note_wait(self, reason: str) -> None:
+        self._health.not_ready = reason
 
     async def _note_ready(self) -> None:
         await self._watches.wait_until_heard()

@@ -28,6 +28,7 @@ from tests.cluster.rig.control_plane import ControlPlane, running_control_plane
 from tests.cluster.rig.kubectl import Kubectl
 from tests.cluster.rig.namespace import fresh_namespace
 from tests.support.kube_clients import connected, pod, task_run
+from tests.support.operator_process import running_operator
 from tests.support.settable_clock import SettableClock
 from tests.support.throttling_proxy import throttling_proxy
 from tests.support.watched_store import WatchedStore
@@ -200,22 +201,38 @@ async def test_a_definition_that_is_removed_ends_the_watches(private_plane: Cont
             await running
 
 
-async def test_a_definition_that_is_missing_is_waited_for_and_told(
-    private_plane: ControlPlane, store: WatchedStore
-) -> None:
-    kubectl = private_plane.kubectl
-    await kubectl("delete", "crd", DEFINITION_OF_TASKS)
-    clock = SettableClock()
-    health = Health(clock.time)
+@pytest.fixture
+async def without_tasks(private_plane: ControlPlane) -> ControlPlane:
+    """An API server on which a definition is missing, until it is started again."""
+    await private_plane.kubectl("delete", "crd", DEFINITION_OF_TASKS)
     async with connected(private_plane.kubeconfig) as kube:
         while not await missing_kinds(kube, [TASKS]):  # noqa: ASYNC110  # discovery tells nobody when it changes
             await asyncio.sleep(0.05)
-    async with starting(private_plane.kubeconfig, store, health=health) as started:
+    return private_plane
+
+
+async def test_an_operator_without_definitions_says_so_and_goes_on_when_they_come(without_tasks: ControlPlane) -> None:
+    nowhere = "postgresql://127.0.0.1:1/holdfast"
+    async with running_operator(without_tasks.kubeconfig, nowhere, "one") as operator:
+        await operator.says("does not list tasks.holdfast.dev yet")
+        status, reason = await operator.get("/readyz")
+        assert status == 503
+        assert "are the definitions of Holdfast installed" in reason
+        without_tasks.start()
+        await operator.says("not leading yet")  # next it needs its database
+
+
+async def test_a_definition_that_is_missing_is_waited_for_and_told(
+    without_tasks: ControlPlane, store: WatchedStore
+) -> None:
+    clock = SettableClock()
+    health = Health(clock.time)
+    async with starting(without_tasks.kubeconfig, store, health=health) as started:
         while "tasks.holdfast.dev" not in health.not_ready:  # noqa: ASYNC110  # asked as a kubelet asks
             await asyncio.sleep(0.05)
         clock.advance(61)
         assert f"watch {TASKS.path(None)}" in {stall.name for stall in health.stalls()}
-        private_plane.start()
+        without_tasks.start()
         await started.until_up()
         assert health.stalls() == []
 
