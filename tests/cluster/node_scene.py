@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -29,19 +30,15 @@ class NodeScene:
         """Its name."""
         return str(self.kubectl.namespace)
 
-    async def apply(self, task: str = "three_steps", name: str = "run", *, image: str = IMAGE, **spec: Any) -> None:
-        """Apply a TaskRun of a task of the image, which is tried again without a delay."""
+    async def apply(self, task: str = "three_steps", name: str = "run", **spec: Any) -> None:
+        """Apply a TaskRun of a task that reports to the witness."""
         env = [{"name": "WITNESS", "value": self.witness.address}]
-        retry = {"backoffSeconds": 0, "maxAttempts": 2}
-        inline = {"image": image, "entrypoint": f"bad_days:{task}", "retry": retry, "env": env}
-        await self.apply_run(name, task={**inline, **spec.pop("inline", {})}, **spec)
+        await self.apply_runs({name: {"task": inline_task(task, env=env), **spec}})
 
-    async def apply_run(self, name: str = "run", **spec: Any) -> None:
-        """Apply a TaskRun."""
-        metadata = {"name": name}
-        await self.kubectl.apply(
-            {"apiVersion": "holdfast.dev/v1alpha1", "kind": "TaskRun", "metadata": metadata, "spec": spec}
-        )
+    async def apply_runs(self, specs: Mapping[str, Any]) -> None:
+        """Apply TaskRuns, by name."""
+        kind = {"apiVersion": "holdfast.dev/v1alpha1", "kind": "TaskRun"}
+        await self.kubectl.apply(*({**kind, "metadata": {"name": name}, "spec": spec} for name, spec in specs.items()))
 
     async def until_phase(self, phase: str, name: str = "run") -> Object:
         """The status of the TaskRun, once it is in that phase."""
@@ -53,10 +50,6 @@ class NodeScene:
         """The condition Succeeded of the TaskRun, once it has one of these reasons."""
         run = await self.kubectl.until("taskrun", name, lambda run: condition(run).get("reason") in reasons)
         return condition(run)
-
-    async def until_pod(self, reason: str, pod: str) -> None:
-        """Wait until the kubelet says why a container of the pod does not start."""
-        await self.kubectl.until("pod", pod, lambda seen: reason in waiting_reasons(seen))
 
     async def kill(self, pod: str, signal: str = "SIGKILL") -> None:
         """Send a signal to the first process of a pod, from outside."""
@@ -93,6 +86,12 @@ class NodeScene:
         return row
 
 
+def inline_task(name: str, **fields: Any) -> dict[str, Any]:
+    """A task of our image, which is tried a second time without a delay."""
+    retry = {"backoffSeconds": 0, "maxAttempts": 2}
+    return {"image": IMAGE, "entrypoint": f"bad_days:{name}", "retry": retry, **fields}
+
+
 def condition(run: Object) -> Object:
     """The condition Succeeded; empty as long as there is none."""
     return next((each for each in run.get("status", {}).get("conditions", ()) if each["type"] == "Succeeded"), {})
@@ -101,12 +100,6 @@ def condition(run: Object) -> Object:
 def is_over(pod: Object) -> bool:
     """Whether no container of the pod will run again."""
     return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
-
-
-def waiting_reasons(pod: Object) -> list[str]:
-    """Why the containers of a pod wait."""
-    states = [each.get("state", {}) for each in pod.get("status", {}).get("containerStatuses", ())]
-    return [state["waiting"].get("reason", "") for state in states if "waiting" in state]
 
 
 def ends(status: Object) -> list[tuple[str | None, str]]:

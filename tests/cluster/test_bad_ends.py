@@ -1,8 +1,6 @@
-"""Attempts on the real node that end badly, in mid-run."""
+"""Attempts on the real node that are ended from outside, in mid-run."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 
@@ -29,29 +27,6 @@ async def succeeded(scene: NodeScene, name: str = "run") -> Object:
     assert status["result"] == GOES_ON
     assert status["failures"] == 0
     return status
-
-
-def with_memory(limit: str) -> dict[str, Any]:
-    container = {"name": "attempt", "resources": {"limits": {"memory": limit}}}
-    return {"podTemplate": {"spec": {"containers": [container]}}}
-
-
-@pytest.mark.parametrize(("task", "code"), [("hungry", 137), ("has_a_hungry_child", 3)])
-async def test_too_much_memory_is_shown_and_counts_as_a_failure(scene: NodeScene, task: str, code: int) -> None:
-    await scene.apply(task, inline=with_memory("128Mi"))
-    status = await scene.until_phase("Failed")
-    assert ends(status) == [("OOM", "OutOfMemory")] * 2
-    assert [each["exitCode"] for each in status["attempts"]] == [code, code]
-    assert status["failures"] == 2
-    pod = await scene.kubectl.get("pod", "run-1")
-    assert pod["status"]["containerStatuses"][0]["state"]["terminated"]["reason"] == "OOMKilled"
-
-
-async def test_a_process_that_leaves_without_an_outcome_is_a_failure(scene: NodeScene) -> None:
-    await scene.apply("leaves", input={"code": 3})
-    status = await scene.until_phase("Failed")
-    assert ends(status) == [("App", "ExitCode")] * 2
-    assert [each["exitCode"] for each in status["attempts"]] == [3, 3]
 
 
 async def test_a_killed_process_is_no_failure(in_second: NodeScene) -> None:

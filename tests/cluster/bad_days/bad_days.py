@@ -51,6 +51,11 @@ async def many_steps(count: int, pause_seconds: float) -> list[str]:
 
 
 @task
+async def does_nothing() -> None:
+    pass
+
+
+@task
 async def leaves(code: int) -> None:
     """Ends its process without a word to anybody."""
     os._exit(code)
