@@ -179,3 +179,32 @@ async def test_a_missing_file_is_one_sentence(cli: Cli) -> None:
     result = await cli("apply", "-f", "nowhere.yaml")
 
     assert (result.code, result.err) == (CliExit.USAGE, "nowhere.yaml cannot be read: No such file or directory.\n")
+
+
+async def test_several_files_are_applied_as_one(cli: Cli, plane: ControlPlane) -> None:
+    (cli.folder / "run.yaml").write_text(
+        RUN.replace('task: {entrypoint: "jobs:nightly", retry: {maxAttempts: 5}}', "taskRef: {name: order}").replace(
+            "day: 1", 'id: "7"'
+        )
+    )
+    (cli.folder / "task.yaml").write_text(TASK)
+
+    result = await cli("apply", "-f", "run.yaml", "-f", "task.yaml")
+
+    assert result.out.splitlines() == ["Task default/order created", "TaskRun default/nightly created"], result.err
+
+
+async def test_of_several_files_a_bad_one_leaves_all_unapplied(cli: Cli, plane: ControlPlane) -> None:
+    (cli.folder / "queue.yaml").write_text(QUEUE)
+
+    result = await cli("apply", "-f", "queue.yaml", "-f", "nowhere.yaml")
+
+    assert result.code == CliExit.USAGE
+    assert await plane.queues() == []
+
+
+async def test_the_namespace_of_the_command_holds_for_manifests_without_one(cli: Cli, plane: ControlPlane) -> None:
+    result = await cli("apply", "-n", "shop", "-f", "-", stdin=QUEUE)
+
+    assert result.out == "TaskQueue shop/slow created\n", result.err
+    assert [queue.name for queue in await plane.in_namespace("shop").queues()] == ["slow"]

@@ -283,3 +283,11 @@ def test_yaml_that_is_written_leaves_defaults_out() -> None:
         HEAD + "kind: TaskRun\nmetadata:\n  name: order-42\nspec:\n  taskRef:\n    name: process-order\n"
         "  input:\n    x: 'yes'\n    y-axis: '010'\n    date: 2027-01-01\n"
     )
+
+
+def test_the_given_namespace_is_that_of_resources_that_name_none() -> None:
+    named = RUN.replace("name: order-42", "name: order-42, namespace: default")
+
+    addresses = [each.address for each in load_manifests(f"{RUN}---\n{named}", "run.yaml", "shop")]
+
+    assert addresses == ["TaskRun shop/order-42", "TaskRun default/order-42"]

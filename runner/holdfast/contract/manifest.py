@@ -27,17 +27,18 @@ KINDS: Final[Mapping[str, type[Resource]]] = MappingProxyType(
 )
 
 
-def load_manifests(text: str, source: str = "run.yaml") -> list[Resource]:
+def load_manifests(text: str, source: str = "run.yaml", namespace: str = "default") -> list[Resource]:
     """Return the resources in ``text``, one or more YAML documents (JSON is YAML).
 
-    ``source`` is the name of the file for the errors. Fields have the types and limits, and unset ones the
-    defaults, that the API server gives them; but a field it does not know is an error here.
+    ``source`` is the name of the file for the errors; ``namespace`` is that of resources that name none. Fields
+    have the types and limits, and unset ones the defaults, that the API server gives them; but a field it does not
+    know is an error here.
 
     Raises:
         ManifestError: the text is not YAML, or a document is not a valid resource; lists every problem.
         MissingExtraError: PyYAML is not installed.
     """
-    return _Manifest(source).load(text)
+    return _Manifest(source, namespace).load(text)
 
 
 def dump_manifests(resources: Iterable[Resource]) -> str:
@@ -65,8 +66,9 @@ def _place(problem: ManifestProblem) -> tuple[int, int]:
 class _Manifest:
     """One file on its way in: collects problems instead of stopping at the first."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, namespace: str) -> None:
         self._source = source
+        self._namespace = namespace
         self._problems: list[ManifestProblem] = []
         self._seen: dict[str, int] = {}
 
@@ -103,8 +105,15 @@ class _Manifest:
         except ValidationError as error:
             self._problems += problems_of(error, model, document, self._source)
             return None
+        resource = self._placed(resource)
         self._check_duplicate(resource, document)
         return resource
+
+    def _placed(self, resource: Resource) -> Resource:
+        if "namespace" in resource.metadata.model_fields_set:
+            return resource
+        metadata = resource.metadata.model_copy(update={"namespace": self._namespace})
+        return resource.model_copy(update={"metadata": metadata})
 
     def _model(self, document: YamlDocument) -> type[Resource] | None:
         value = document.value
