@@ -137,6 +137,12 @@ async def test_a_value_out_of_its_bounds_is_refused(plane: ControlPlane) -> None
         await plane.trigger("order", {"order_id": "1"}, TriggerOptions(max_attempts=0))
 
 
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan")])
+async def test_an_endless_number_of_seconds_is_refused_by_its_name(plane: ControlPlane, seconds: float) -> None:
+    with pytest.raises(InputError, match="delay_seconds must be a finite number"):
+        await plane.trigger("order", {"order_id": "1"}, TriggerOptions(delay_seconds=seconds))
+
+
 async def test_a_run_is_found_by_id_by_prefix_and_by_name(plane: ControlPlane) -> None:
     run_id = (await plane.trigger("order", {"order_id": "1"}, TriggerOptions(name="first"))).run_id
     await plane.trigger("order", {"order_id": "2"})

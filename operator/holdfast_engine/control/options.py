@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from holdfast.domain.errors import InputError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,16 +70,22 @@ class TriggerOptions:
     resource_uid: str | None = None
 
     def given(self) -> dict[str, Any]:
-        """The options that are not None, as JSON values."""
+        """The options that are not None, as JSON values.
+
+        Raises:
+            InputError: a number is not finite; names the option.
+        """
         values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {name: _json_value(value) for name, value in values.items() if value is not None}
+        return {name: _json_value(name, value) for name, value in values.items() if value is not None}
 
     def to_json(self) -> str:
         """The options as the database takes them."""
         return json.dumps(self.given())
 
 
-def _json_value(value: Any) -> Any:
+def _json_value(name: str, value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{name} must be a finite number, not {value}.")
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, UUID):
