@@ -256,7 +256,7 @@ async def test_a_result_that_cannot_be_recorded_says_why(cli: Cli) -> None:
         ("tasks:report", '{"word"', CliExit.USAGE, "not JSON"),
         ("tasks:report", "[1]", CliExit.USAGE, "must be a JSON object"),
         ("tasks:report", "@nowhere.json", CliExit.USAGE, "nowhere.json cannot be read"),
-        ("tasks:report", "@/dev/zero", CliExit.USAGE, "over the limit of 1,048,576 bytes"),
+        ("tasks:report", "@/dev/zero", CliExit.USAGE, "The input is over the limit of 1,048,576 bytes"),
         ("tasks:reprot", "{}", CliExit.NOT_FOUND, "has no task 'reprot'; its tasks are: "),
         ("tasks", "{}", CliExit.USAGE, "'tasks' must have the form 'package.module:function'"),
         ("tasks:", "{}", CliExit.USAGE, "'tasks:' must have the form 'package.module:function'"),

@@ -31,9 +31,9 @@ def input_text(given: Input) -> str:
         size_bytes = len(text.encode())
     except UnicodeEncodeError as error:
         raise InputError(f"The input is not valid Unicode: {error.reason} at character {error.start}.") from None
-    if size_bytes > INPUT_LIMIT_BYTES:
+    if size_bytes > INPUT_LIMIT_BYTES:  # by how much is not known: nobody reads a file to its end for that
         raise LimitError(
-            f"The input is {size_bytes:,} bytes of JSON, over the limit of {INPUT_LIMIT_BYTES:,} bytes. "
+            f"The input is over the limit of {INPUT_LIMIT_BYTES:,} bytes of JSON. "
             "Pass a reference to the data instead (a path, a key in object storage)."
         )
     parsed = _parsed(text)
