@@ -20,7 +20,7 @@ from tests.support.gate import Gate
 TASKS = """
 import asyncio, os
 from pathlib import Path
-from holdfast import step, task
+from holdfast import Retry, run_info, step, task
 
 @step
 async def come_to(gate: str) -> int:
@@ -36,6 +36,12 @@ async def walk(gate: str) -> int:
 @task
 async def double(n: int) -> int:
     return 2 * n
+
+@task(retry=Retry(max_attempts=2, backoff=0.0))
+async def stumble(gate: str) -> int:
+    if run_info().attempt == 1:
+        raise ValueError("out of paper")
+    return await come_to(gate)
 """
 
 
@@ -71,12 +77,27 @@ async def test_it_runs_what_is_triggered_shows_it_and_leaves_nothing_running(cli
         _, err = await dev.communicate()
 
     assert (run.state, run.result) == (State.SUCCEEDED, 42)
-    assert (ready["database"], ready["pid"], sorted(ready["tasks"])) == (dsn, dev.pid, ["double", "walk"])
+    assert (ready["database"], ready["pid"], sorted(ready["tasks"])) == (dsn, dev.pid, ["double", "stumble", "walk"])
     assert dev.returncode == CliExit.OK
     assert not (cli.folder / "ready").exists()
     assert f"{run.name}  Succeeded  attempt 1" in err.decode()
     with pytest.raises(OSError, match=r"No such file|refused"):
         await asyncpg.connect(dsn)
+
+
+async def test_a_new_attempt_is_shown_after_what_the_one_before_came_to(cli: Cli, gate: Gate) -> None:
+    (cli.folder / "closed").touch()
+    async with cli.started("dev", "tasks") as dev:
+        await dsn_of(dev)
+        await cli("trigger", "stumble", "--input", '{"gate": "gate"}')
+        await gate.pid()
+        assert dev.stderr is not None
+        async for line in dev.stderr:
+            if b"Running  attempt 2" in line:
+                break
+        (cli.folder / "closed").unlink()
+
+    assert line.decode().endswith("  after ExceptionRaised: ValueError: out of paper\n")
 
 
 async def test_an_attempt_in_flight_hands_over_and_goes_on_with_the_next_dev(cli: Cli, gate: Gate) -> None:

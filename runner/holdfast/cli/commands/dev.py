@@ -22,9 +22,11 @@ from holdfast.domain.states import State
 
 if TYPE_CHECKING:
     from holdfast_engine.control.plane import ControlPlane
+    from holdfast_engine.control.views import RunView
     from holdfast_engine.local.state_directory import StateDirectory
 
 _ADOPT_SECONDS = 5.0
+_GOES_ON = frozenset({State.QUEUED, State.STARTING, State.RUNNING})
 
 
 def add_to(app: typer.Typer) -> None:
@@ -131,9 +133,15 @@ async def _show_changes(session: Session, plane: ControlPlane) -> None:
         shown[run.id] = (run.state, run.attempt)
         if run.is_final:
             del shown[run.id]
-        reason = "" if run.reason in (None, run.state) else f"  {run.reason}: {run.message}"
         attempt = f"  attempt {run.attempt}" if run.attempt else ""
-        session.tell(f"{datetime.now():%H:%M:%S}  {run.name}  {run.state}{attempt}{reason}")
+        session.tell(f"{datetime.now():%H:%M:%S}  {run.name}  {run.state}{attempt}{_reason(run)}")
+
+
+def _reason(run: RunView) -> str:
+    """Why the run is in its state, or what the attempt before came to."""
+    if run.reason in (None, run.state):
+        return ""
+    return f"  {'after ' if run.state in _GOES_ON else ''}{run.reason}: {run.message}"
 
 
 async def _adopt(pool: Any, place: str) -> None:
