@@ -21,6 +21,7 @@ NOW = datetime(2027, 1, 1, 12, 0, tzinfo=UTC)
         (timedelta(hours=5), "5h ago"),
         (timedelta(days=3), "3d ago"),
         (timedelta(seconds=-30), "in 30s"),
+        (-timedelta(hours=2, minutes=59), "in 3h"),
     ],
 )
 def test_an_age_is_told_in_its_largest_unit(ago: timedelta, text: str) -> None:
@@ -47,3 +48,9 @@ def test_an_empty_table_says_so_beside_standard_output(capsys: pytest.CaptureFix
 
     written = capsys.readouterr()
     assert (written.out, written.err) == ("", "no runs\n")
+
+
+def test_a_cell_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(Table(["RUN"], [("\x1b[2Jgone \x07 ünï 🐚",)]))
+
+    assert "\\x1b[2Jgone \\x07 ünï 🐚" in capsys.readouterr().out

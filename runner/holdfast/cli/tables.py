@@ -71,11 +71,11 @@ def age(moment: datetime, now: datetime | None = None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A duration in its largest unit: "90s", "12m", "5h", "3d"."""
+    """A duration in its largest unit, rounded: "90s", "12m", "5h", "3d"."""
     for limit, unit, name in ((120, 1, "s"), (7200, 60, "m"), (172800, 3600, "h")):
         if seconds < limit:
-            return f"{int(seconds / unit)}{name}"
-    return f"{int(seconds / 86400)}d"
+            return f"{round(seconds / unit)}{name}"
+    return f"{round(seconds / 86400)}d"
 
 
 def _cell(value: object) -> Text:
@@ -83,4 +83,9 @@ def _cell(value: object) -> Text:
         return Text(value, style=_COLOURS.get(value, ""))
     if isinstance(value, datetime):
         return Text(f"{value.astimezone():%Y-%m-%d %H:%M:%S} ({age(value)})")
-    return Text("" if value is None else str(value))
+    return Text("" if value is None else _harmless(str(value)))
+
+
+def _harmless(text: str) -> str:
+    """Text whose control characters are spelled out: a name or a message must not steer the terminal of its reader."""
+    return "".join(each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in text)
