@@ -13,15 +13,14 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from tests.cluster.installation import SYSTEM, Installation, admit_runs, build_images, install
-from tests.cluster.node_scene import NodeScene
+from tests.cluster.installation import SYSTEM, Installation, build_images, install
+from tests.cluster.node_scene import NodeScene, fresh_scene
 from tests.cluster.rig.control_plane import ControlPlane, running_control_plane
 from tests.cluster.rig.errors import Unavailable
 from tests.cluster.rig.fake_nodes import FakeNodes, running_fake_nodes
 from tests.cluster.rig.kubectl import Kubectl
 from tests.cluster.rig.namespace import fresh_namespace
 from tests.cluster.rig.node import Node, running_node
-from tests.cluster.witness import listening
 
 # The first test that needs a program waits for its build, which counts for no test.
 TEST_TIMEOUT_SECONDS = 120
@@ -91,8 +90,7 @@ async def installed(images: Node) -> AsyncIterator[Installation]:
 
 
 @pytest.fixture
-async def scene(installed: Installation, node_namespace: Kubectl) -> AsyncIterator[NodeScene]:
+async def scene(installed: Installation) -> AsyncIterator[NodeScene]:
     """A fresh namespace of the node where runs are admitted, and a witness of what happens in their pods."""
-    await admit_runs(installed.kubectl, str(node_namespace.namespace))
-    async with listening() as witness:
-        yield NodeScene(installed, node_namespace, witness)
+    async with fresh_scene(installed) as scene:
+        yield scene

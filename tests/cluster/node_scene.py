@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 
-from tests.cluster.installation import VERSION, Installation
+from tests.cluster.installation import VERSION, Installation, admit_runs
 from tests.cluster.rig.kubectl import Kubectl, Object
-from tests.cluster.witness import Witness
+from tests.cluster.rig.namespace import fresh_namespace
+from tests.cluster.witness import Witness, listening
 
 IMAGE = f"holdfast-bad-days:{VERSION}"
 
@@ -84,6 +85,15 @@ class NodeScene:
         query = "select * from holdfast.runs where namespace = $1 and name = $2"
         (row,) = await self.installation.rows(query, self.namespace, name)
         return row
+
+
+@asynccontextmanager
+async def fresh_scene(installation: Installation) -> AsyncIterator[NodeScene]:
+    """A fresh namespace where runs are admitted, and a witness of what happens in their pods."""
+    with fresh_namespace(installation.kubectl) as kubectl:
+        await admit_runs(installation.kubectl, str(kubectl.namespace))
+        async with listening() as witness:
+            yield NodeScene(installation, kubectl, witness)
 
 
 def inline_task(name: str, **fields: Any) -> dict[str, Any]:

@@ -29,30 +29,6 @@ async def succeeded(scene: NodeScene, name: str = "run") -> Object:
     return status
 
 
-async def test_a_killed_process_is_no_failure(in_second: NodeScene) -> None:
-    await in_second.kill("run-1", "SIGKILL")
-    await in_second.witness.arrival("second")
-    assert ends(await succeeded(in_second))[0] == ("Disruption", "ProcessLost")
-
-
-async def test_a_deleted_pod_is_no_failure(in_second: NodeScene) -> None:
-    await in_second.kubectl("delete", "pod", "run-1", "--grace-period=1")
-    await in_second.witness.arrival("second")
-    assert ends(await succeeded(in_second))[0] == ("Disruption", "PodDeleted")
-
-
-async def test_a_pod_deleted_by_force_is_no_failure(in_second: NodeScene) -> None:
-    await in_second.kubectl("delete", "pod", "run-1", "--grace-period=0", "--force")
-    await in_second.witness.arrival("second")
-    assert ends(await succeeded(in_second))[0] == ("Disruption", "PodDeleted")
-
-
-async def test_an_eviction_is_no_failure(in_second: NodeScene) -> None:
-    await in_second.evict("run-1")
-    await in_second.witness.arrival("second")
-    assert ends(await succeeded(in_second))[0] == ("Disruption", "Evicted")
-
-
 async def test_a_drained_node_is_no_failure_and_no_other_node_is_shown(in_second: NodeScene) -> None:
     kubectl = in_second.kubectl
     try:
@@ -105,14 +81,3 @@ async def test_a_deleted_task_run_takes_its_pod_and_its_run_along(in_second: Nod
     await in_second.kubectl("delete", "taskrun", "run")
     await in_second.kubectl.until_gone("pod", "run-1")
     assert (await in_second.row())["state"] == "Canceled"
-
-
-async def test_a_pod_that_stays_terminating_does_not_hold_up_its_run(in_second: NodeScene) -> None:
-    kubectl = in_second.kubectl
-    await kubectl("patch", "pod", "run-1", "--type=merge", "-p", '{"metadata":{"finalizers":["test.dev/stuck"]}}')
-    await kubectl("delete", "pod", "run-1", "--grace-period=1", "--wait=false")
-    await in_second.witness.arrival("second")
-    assert ends(await succeeded(in_second))[0] == ("Disruption", "PodDeleted")
-    assert "deletionTimestamp" in (await kubectl.get("pod", "run-1"))["metadata"], "it is still there"
-    await kubectl("patch", "pod", "run-1", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
-    await kubectl.until_gone("pod", "run-1")

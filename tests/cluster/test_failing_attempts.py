@@ -8,10 +8,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.cluster.installation import Installation, admit_runs
-from tests.cluster.node_scene import NodeScene, ends, inline_task
-from tests.cluster.rig.namespace import fresh_namespace
-from tests.cluster.witness import Witness
+from tests.cluster.installation import Installation
+from tests.cluster.node_scene import NodeScene, ends, fresh_scene, inline_task
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -37,7 +35,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "late-secret": {"task": inline_task("does_nothing", **with_container(env=[LATE_SECRET]))},
     "no-program": {
         "task": inline_task("does_nothing", **with_container(command=["no-such-program"])),
-        "pendingDeadlineSeconds": 5,
+        "pendingDeadlineSeconds": 10,
     },
     "no-task": {"task": inline_task("does_anything")},
     "no-module": {"task": {**inline_task(""), "entrypoint": "good_days:does_nothing"}},
@@ -54,9 +52,7 @@ RUNS: dict[str, dict[str, Any]] = {
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def started(installed: Installation) -> AsyncIterator[NodeScene]:
     """A scene in which all of `RUNS` are applied."""
-    with fresh_namespace(installed.kubectl) as kubectl:
-        await admit_runs(installed.kubectl, str(kubectl.namespace))
-        scene = NodeScene(installed, kubectl, Witness())
+    async with fresh_scene(installed) as scene:
         await scene.apply_runs({name: {"queueName": name, **spec} for name, spec in RUNS.items()})
         yield scene
 
@@ -136,16 +132,14 @@ async def test_a_quota_that_is_used_up_is_told_and_holds_up_nobody_else(installe
         spec = {"hard": {"requests.memory": memory}}
         return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "memory"}, "spec": spec}
 
-    with fresh_namespace(installed.kubectl) as kubectl:
-        await admit_runs(installed.kubectl, str(kubectl.namespace))
-        scene = NodeScene(installed, kubectl, Witness())
-        await kubectl.apply(quota("256Mi"))
-        await kubectl("wait", "--for=jsonpath={.status.hard}", "resourcequota/memory", "--timeout=30s")
+    async with fresh_scene(installed) as scene:
+        await scene.kubectl.apply(quota("256Mi"))
+        await scene.kubectl("wait", "--for=jsonpath={.status.hard}", "resourcequota/memory", "--timeout=30s")
         await scene.apply_runs({"large": run("1Gi", "large"), "small": run("64Mi", "small")})
-        await kubectl.until("taskrun", "large", lambda seen: "exceeded quota" in str(seen.get("status")))
-        assert "exceeded quota: memory" in await kubectl("describe", "taskrun", "large")
+        await scene.kubectl.until("taskrun", "large", lambda seen: "exceeded quota" in str(seen.get("status")))
+        assert "exceeded quota: memory" in await scene.kubectl("describe", "taskrun", "large")
         await scene.until_phase("Succeeded", "small")
 
-        await kubectl.apply(quota("2Gi"))
+        await scene.kubectl.apply(quota("2Gi"))
         status = await scene.until_phase("Succeeded", "large")
         assert status["failures"] == 0

@@ -1,4 +1,4 @@
-"""PostgreSQL dies under a real installation, while runs are in mid-step."""
+"""PostgreSQL, or the API server, dies under a real installation while a run is in mid-step."""
 
 from __future__ import annotations
 
@@ -70,3 +70,23 @@ async def test_a_server_that_is_killed_and_restarted_is_no_disruption(scene: Nod
     await scene.installation.kill_postgres()
     scene.witness.release("second")
     assert ends(await scene.until_phase("Succeeded")) == [(None, "Succeeded")]
+
+
+async def test_a_run_goes_on_while_the_api_server_is_down(scene: NodeScene) -> None:
+    before = await restarts(scene.installation)
+    plane = scene.installation.node.plane
+    scene.witness.hold("second", "third")
+    await scene.apply()
+    await scene.witness.arrival("second")
+
+    plane.api_server.kill()
+    try:
+        scene.witness.release("second")
+        await scene.witness.arrival("third")
+    finally:
+        await asyncio.to_thread(plane.start, controllers=True, scheduler=True)
+    await scene.apply(name="applied-afterwards")
+    scene.witness.release("third")
+    for name in ("run", "applied-afterwards"):
+        assert ends(await scene.until_phase("Succeeded", name)) == [(None, "Succeeded")]
+    assert await restarts(scene.installation) == before, "no replica died of it"
