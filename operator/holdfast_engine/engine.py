@@ -23,6 +23,11 @@ from holdfast_engine.services.stops import Stops
 
 _logger = logging.getLogger("holdfast.engine")
 
+DEADLINE_NOTICE_SECONDS = 0.5
+"""How soon the deadlines of an attempt that begins are looked at: many attempts are one look."""
+EXIT_NOTICE_SECONDS = 0.02
+"""How soon the end of a process is looked at: processes that end together are one look."""
+
 NO_LAUNCHER = ""
 """Among `EngineSettings.launchers`: runs that name no launcher."""
 
@@ -105,7 +110,6 @@ class Engine:
         self._interested: dict[str, tuple[ServiceLoop, ...]] = {
             State.DELAYED: (self._due,),
             State.QUEUED: (self._admission,),
-            State.RUNNING: (self._due,),
             State.WAITING: (self._due, self._admission),
             State.BACKOFF: (self._due, self._admission, self._stops),
             State.SUSPENDED: (self._admission,),
@@ -132,7 +136,7 @@ class Engine:
         """
         try:
             await self._database.open()
-            await self._launcher.start(self._exits.wake)
+            await self._launcher.start(lambda: self._exits.wake_within(EXIT_NOTICE_SECONDS))
         except BaseException:
             await self._close()
             raise
@@ -195,6 +199,8 @@ class Engine:
     def _hear(self, state: str, run_id: str) -> None:
         for loop in self._interested.get(state, ()):
             loop.wake()
+        if state == State.RUNNING:
+            self._due.wake_within(DEADLINE_NOTICE_SECONDS)
         if self._on_change is not None and run_id:
             self._on_change(state, run_id)
 

@@ -66,10 +66,20 @@ class ServiceLoop:
         self._is_out = False
         self._is_stopping = False
         self._task: asyncio.Task[None] | None = None
+        self._alarm: asyncio.TimerHandle | None = None
 
     def wake(self) -> None:
         """There may be work: let the next pass begin now, or right after the one under way."""
         self._wake.set()
+
+    def wake_within(self, seconds: float) -> None:
+        """There may be work that can wait for so long: what comes meanwhile shares the pass."""
+        if self._alarm is None and not self._is_stopping:
+            self._alarm = asyncio.get_running_loop().call_later(seconds, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self.wake()
 
     def start(self) -> None:
         """Begin, in the background. Does nothing if it runs, or after `stop`."""
@@ -80,6 +90,8 @@ class ServiceLoop:
         """Let the pass under way end, and return when it has. May come twice, or before `start`."""
         self._is_stopping = True
         self._wake.set()
+        if self._alarm is not None:
+            self._alarm.cancel()
         if self._task is not None:
             _, unfinished = await asyncio.wait([self._task], timeout=STOP_SECONDS)
             for task in unfinished:

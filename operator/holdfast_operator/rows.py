@@ -16,6 +16,7 @@ from holdfast.domain.states import State
 from holdfast_engine.control.plane import ControlPlane
 from holdfast_engine.control.refusals import refusals
 from holdfast_engine.postgres.queries import queries
+from holdfast_operator.batches import Batches
 from holdfast_operator.faults import reach
 from holdfast_operator.run_row import AttemptRow, QueueRow, ResourceRef, RunRow
 
@@ -37,6 +38,7 @@ class TaskRunRows:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._pool: Pool | None = None
+        self._found = Batches(self._find_all)
 
     async def open(self) -> None:
         """Connect.
@@ -71,8 +73,7 @@ class TaskRunRows:
 
     async def find(self, ref: ResourceRef) -> list[RunRow]:
         """The runs that a TaskRun can mean: by its uid, by its name, by the id that it shows."""
-        rows = await self.rows("read_resource_runs", [ref.uid], [ref.namespace], [ref.name], [ref.run_id])
-        return [_run_row(row) for row in rows]
+        return await self._found.answer(ref)
 
     async def release_name(self, run_id: UUID) -> None:
         """Let a run end and give up its name."""
@@ -115,6 +116,13 @@ class TaskRunRows:
         """Accept no more runs of a task."""
         await self._write("delete_task", namespace, name)
 
+    async def _find_all(self, refs: Sequence[ResourceRef]) -> list[list[RunRow]]:
+        columns = [[getattr(ref, name) for ref in refs] for name in ("uid", "namespace", "name", "run_id")]
+        found: list[list[RunRow]] = [[] for _ in refs]
+        for row in await self.rows("read_resource_runs", *columns):
+            found[row["place"] - 1].append(_run_row(row))
+        return found
+
     async def rows(self, query: str, *arguments: object) -> list[asyncpg.Record]:
         """Run the query of that name and return its rows."""
         with refusals():
@@ -132,8 +140,11 @@ class TaskRunRows:
         return self._pool
 
 
+_RUN_COLUMNS = tuple(each.name for each in fields(RunRow))
+
+
 def _run_row(row: asyncpg.Record) -> RunRow:
-    values = {each.name: row[each.name] for each in fields(RunRow)}
+    values = {name: row[name] for name in _RUN_COLUMNS}
     attempts = tuple(_attempt_row(each) for each in json.loads(row["attempts"]))
     return RunRow(**{**values, "state": State(row["state"]), "attempts": attempts})
 

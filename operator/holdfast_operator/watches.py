@@ -1,4 +1,4 @@
-"""Watches of our kinds and our pods, by kopf: they tell at once what the sweep would find later.
+"""Watches of our kinds, by kopf, and of our pods: they tell at once what the sweep would find later.
 
 kopf keeps nothing in the cluster here: no finalizers, no annotations, no Events, no peering. What it tells goes into
 the store, and the store tells everyone else.
@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
 from typing import Any
 
+import aiohttp
 import kopf
 from kubernetes.aio.client import ApiClient
 
@@ -21,10 +22,11 @@ from holdfast_operator.kinds import PODS, WATCHED, Kind
 from holdfast_operator.kopf_tasks import run_kopf
 from holdfast_operator.kube import Kube
 from holdfast_operator.null_storages import NullDiffBase, NullProgress
-from holdfast_operator.pod_selector import POD_SELECTOR
+from holdfast_operator.pod_watch import PodWatch
 from holdfast_operator.store import Store
 from holdfast_operator.watch_session import watch_session
 
+_BY_KOPF = tuple(kind for kind in WATCHED if kind != PODS)
 PAGE_SIZE = 500
 INACTIVITY_SECONDS = 70.0
 """A stream that is silent for so long is made again; Kubernetes sends a bookmark each minute."""
@@ -103,6 +105,21 @@ class Watches:
         self._unheard = set(self._pulses)
         if await self._is_stopped_before(wait_until_listed(self._kube, WATCHED, self._note_wait)):
             return
+        async with watch_session(self._client, self._on_watch, trust_env=self._trust_env) as session:
+            pods = [asyncio.create_task(watch.run(), name="holdfast pods") for watch in self._pod_watches(session)]
+            for task in pods:
+                task.add_done_callback(lambda _: self._stop.set())
+            try:
+                await self._run_kopf(keep_signals)
+            finally:
+                for task in pods:
+                    task.cancel()
+                ends = await asyncio.gather(*pods, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, Exception):
+                raise WatchesEndedError(f"The watch of pods ended: {str(end) or type(end).__name__}") from end
+
+    async def _run_kopf(self, keep_signals: Callable[[], None]) -> None:
         existing = asyncio.all_tasks()
         tasks = await kopf.spawn_tasks(
             registry=self._registry(),
@@ -167,6 +184,13 @@ class Watches:
             if not self._unheard:
                 self._all_heard.set()
 
+    def _pod_watches(self, session: aiohttp.ClientSession) -> list[PodWatch]:
+        host = self._client.configuration.host
+        return [
+            PodWatch(self._kube, session, host, self._store, namespace, watch_seconds=self._watch_seconds)
+            for namespace in self._namespaces or (None,)
+        ]
+
     def _registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
 
@@ -175,7 +199,7 @@ class Watches:
             session = watch_session(self._client, self._on_watch, trust_env=self._trust_env)
             return kopf.AiohttpSession(server=self._client.configuration.host, aiohttp_session=session)
 
-        for kind in WATCHED:
+        for kind in _BY_KOPF:
             kopf.on.event(kind.group, kind.version, kind.plural, id=f"see {kind.plural}", registry=registry)(
                 self._handler(kind)
             )
@@ -201,7 +225,6 @@ class Watches:
         settings.persistence.diffbase_storage = NullDiffBase()
         settings.persistence.progress_storage = NullProgress()
         settings.queueing.idle_timeout = IDLE_WORKER_SECONDS
-        settings.watching.label_selectors[PODS.group, PODS.version, PODS.plural] = POD_SELECTOR
         settings.watching.chunk_size = PAGE_SIZE
         settings.watching.server_timeout = self._watch_seconds
         settings.watching.inactivity_timeout = INACTIVITY_SECONDS

@@ -19,6 +19,7 @@ from holdfast.domain.errors import (
     UnavailableError,
 )
 from holdfast_engine.control.inputs import check_input, check_schema
+from holdfast_engine.control.plane import ControlPlane
 from holdfast_engine.control.specs import inline_task_name, run_options, task_options, task_template
 from holdfast_operator.apply.specs import Refused, parsed_spec
 from holdfast_operator.faults import reach
@@ -68,10 +69,7 @@ class Acceptance:
                     check_input(json.dumps(spec.input), spec.task.input_schema, task)
             else:
                 assert spec.task_ref is not None
-                names = await plane.task_names()
-                wanted = spec.task_ref.name
-                # Kubernetes allows no underscore in a name
-                task = next((each for each in (wanted, wanted.replace("-", "_")) if each in names), wanted)
+                task = await self._task_name(plane, spec.task_ref.name)
             reach("before:trigger_run")
             triggered = await plane.trigger(task, spec.input, options)
             reach("after:trigger_run")
@@ -84,13 +82,24 @@ class Acceptance:
             raise Refused(Reason.REFUSED, str(error)) from error
         return triggered.run_id
 
+    async def _task_name(self, plane: ControlPlane, wanted: str) -> str:
+        """The name of the task that is meant; one that was registered from code may have an underscore in its name."""
+        if self._store.get(TASKS, plane.namespace, wanted) is not None:
+            return wanted
+        names = await plane.task_names()
+        return next((each for each in (wanted, wanted.replace("-", "_")) if each in names), wanted)
+
     async def _register(self, task_run: TaskRun) -> bool:
         """Register the Task that the run names, if the cluster has it. Returns whether it has."""
         namespace, ref = task_run.metadata.namespace, task_run.spec.task_ref
         resource = None if ref is None else self._store.get(TASKS, namespace, ref.name)
         if resource is None or resource["metadata"].get("deletionTimestamp"):
             return False
-        await register_task(self._rows, resource)
+        try:
+            await register_task(self._rows, resource)
+        except InputError as error:
+            # The Task may be mended.
+            raise Refused(Reason.REFUSED, str(error), is_final=False) from error
         return True
 
 
