@@ -2,75 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import pytest
 
 from tests.cluster.rig.control_plane import ControlPlane
-from tests.cluster.rig.kubectl import Kubectl, Object
+from tests.cluster.rig.kubectl import Kubectl
 from tests.support.databases import Database
 from tests.support.played_kubelet import IMAGE_ID, PlayedKubelet, variable
-from tests.support.protocol import Pod
 from tests.support.running_operators import running_operator
-
-if TYPE_CHECKING:
-    import asyncpg
-
-    Connection = asyncpg.Connection[asyncpg.Record]
-
-
-@dataclass
-class Scene:
-    """A namespace with an operator that looks after it."""
-
-    kubectl: Kubectl
-    kubelet: PlayedKubelet
-    connection: Connection
-
-    async def apply(self, name: str = "order-42", **spec: Any) -> None:
-        """Apply a TaskRun of a function, tried again without a delay."""
-        task = {"image": "shop:1", "entrypoint": "shop:order", "retry": {"backoffSeconds": 0}}
-        if "taskRef" not in spec and "task" not in spec:
-            spec["task"] = task
-        await self.kubectl.apply(task_run(name, spec))
-
-    async def pod(self, name: str) -> Object:
-        """The pod of that name, once it is there."""
-        return await self.kubectl.until("pod", name, lambda pod: True)
-
-    async def runner(self, name: str) -> Pod:
-        """The runner of a pod, which has opened its attempt."""
-        pod = await self.pod(name)
-        await self.kubelet.starts(name)
-        run_id = UUID(pod["metadata"]["annotations"]["holdfast.dev/run-id"])
-        runner = Pod(self.connection, run_id, int(variable(pod, "HOLDFAST_ATTEMPT")), variable(pod, "HOLDFAST_TOKEN"))
-        await runner.open()
-        return runner
-
-    async def until(self, phase: str, name: str = "order-42") -> Object:
-        """The TaskRun, once it is in that phase."""
-        return await self.kubectl.until("taskrun", name, lambda run: run.get("status", {}).get("phase") == phase)
-
-    async def until_reason(self, reason: str, name: str = "order-42") -> Object:
-        """The TaskRun, once its condition has that reason."""
-        return await self.kubectl.until("taskrun", name, lambda run: condition(run).get("reason") == reason)
-
-    async def runs(self) -> list[asyncpg.Record]:
-        """All rows."""
-        return await self.connection.fetch("select * from holdfast.runs order by id")
-
-
-def task_run(name: str, spec: dict[str, Any]) -> dict[str, Any]:
-    return {"apiVersion": "holdfast.dev/v1alpha1", "kind": "TaskRun", "metadata": {"name": name}, "spec": spec}
-
-
-def condition(run: Object) -> dict[str, Any]:
-    found = [each for each in run.get("status", {}).get("conditions", ()) if each["type"] == "Succeeded"]
-    return dict(found[0]) if found else {}
+from tests.support.task_run_scene import Scene, condition
 
 
 @pytest.fixture
@@ -172,7 +113,7 @@ async def test_a_deleted_task_run_takes_its_run_along(scene: Scene, phase: str) 
     final = {"Succeeded": "Succeeded"}.get(phase, "Canceled")
     if phase in ("Starting", "Running"):
         await scene.kubectl.until_gone("pod", "order-42-1")  # at once: no node has it
-    await until_row(scene, final)
+    await scene.until_row(final)
 
 
 async def test_a_task_run_that_is_made_again_is_another_run(scene: Scene) -> None:
@@ -201,7 +142,7 @@ async def test_cancel_suspend_and_unsuspend_by_the_spec(scene: Scene) -> None:
 async def test_a_finished_task_run_is_removed_after_its_time(scene: Scene) -> None:
     await scene.apply(cancel=True, startAfter="2099-01-01T00:00:00Z", ttlSecondsAfterFinished=0)
     await scene.kubectl.until_gone("taskrun", "order-42")
-    await until_row(scene, "Canceled")
+    await scene.until_row("Canceled")
 
 
 async def test_a_task_that_comes_later(scene: Scene) -> None:
@@ -277,12 +218,3 @@ async def test_a_queue_shows_what_is_in_it(scene: Scene) -> None:
     pod = await scene.pod("order-42-1")
     assert pod["metadata"]["labels"]["team"] == "shop"
     assert pod["metadata"]["labels"]["holdfast.dev/queue"] == "orders"
-
-
-async def until_row(scene: Scene, state: str) -> None:
-    """Wait until the only run is in that state."""
-    heard = asyncio.Event()
-    await scene.connection.add_listener("holdfast", lambda *_: heard.set())
-    while [row["state"] for row in await scene.runs()] != [state]:
-        await heard.wait()
-        heard.clear()
