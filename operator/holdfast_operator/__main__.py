@@ -17,6 +17,10 @@ from holdfast_operator.operator import Operator
 from holdfast_operator.settings import OperatorSettings
 from holdfast_operator.watches import WatchesEndedError
 
+_JSON_LEVELS = 25_000
+"""More than twice what the API server takes: an object that one user nested deeper than Python reads by itself would
+end every list and every watch, those of all others too."""
+
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -28,6 +32,7 @@ def main() -> OperatorExit:
     """Run a replica with the settings of the environment; see `OperatorExit` for how it ends."""
     logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    sys.setrecursionlimit(_JSON_LEVELS)
     disable_created_metrics()  # a series more for each counter, which would be the larger half of all
     try:
         asyncio.run(_run())

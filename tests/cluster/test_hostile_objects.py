@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from tests.cluster.rig.control_plane import ControlPlane
 from tests.cluster.rig.kubectl import Kubectl, Object
 from tests.cluster.rig.namespace import fresh_namespace
 from tests.support.databases import Database
+from tests.support.operator_process import running_operator as running_process
 from tests.support.played_kubelet import PlayedKubelet
 from tests.support.running_operators import running_operator
 
@@ -128,3 +130,18 @@ async def test_a_run_from_code_is_bound_to_no_task_run_elsewhere(scene: Scene) -
     await scene.elsewhere.until("taskrun", "thief", lambda run: bool(condition(run)), 15)
     await scene.here.until("taskrun", "thief", lambda run: bool(condition(run)), 15)
     assert await scene.connection.fetchval("select resource_uid from holdfast.runs where id = $1", run_id) is None
+
+
+async def test_an_input_of_many_levels_holds_up_nobody(
+    api_server: ControlPlane, namespace: Kubectl, database: Database
+) -> None:
+    here = str(namespace.namespace)
+    async with running_process(api_server.kubeconfig, database.dsn, "one", namespaces=here, lease_namespace=here):
+        levels = 9_000
+        text = json.dumps(task_run("deep", task=COMMAND, input="%"))
+        deep = text.replace('"%"', '{"a": ' * levels + "1" + "}" * levels)
+        await namespace("create", "--validate=false", "-f", "-", stdin=deep)
+        # read by kubectl, because Python cannot
+        await namespace("wait", "--for=condition=Succeeded=False", "taskrun/deep", "--timeout=30s")
+        await namespace.apply(task_run("order-42", task=COMMAND))
+        await namespace.until("pod", "order-42-1", lambda pod: True, 30)
