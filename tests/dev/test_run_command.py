@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -225,6 +226,7 @@ async def test_people_are_told_of_a_failure_beside_standard_output_in_the_author
     assert (result.code, result.out) == (CliExit.RUN_FAILED, "")
     assert "raise NonRetryableError" in result.err
     assert "holdfast/runtime" not in result.err
+    assert re.search(r"dead letter\. To go on from the failed step: holdfast runs resume refuse-\w+, while", result.err)
 
 
 async def test_a_name_that_a_killed_command_holds_says_how_to_go_on(cli: Cli, plane: ControlPlane) -> None:

@@ -20,7 +20,7 @@ from holdfast.cli.tracebacks import without_machinery
 from holdfast.contract.exit_codes import CliExit
 from holdfast.contract.patterns import ENTRYPOINT, MEANINGS
 from holdfast.domain.errors import ConflictError, InputError
-from holdfast.domain.states import State
+from holdfast.domain.states import DEAD_LETTERS, State
 from holdfast.sdk.task import Task
 
 if TYPE_CHECKING:
@@ -123,4 +123,10 @@ async def _follow(session: Session, plane: ControlPlane, triggered: Triggered) -
 def _failure(detail: RunDetail) -> str:
     traceback = (detail.error or {}).get("traceback")
     reason = f"{detail.state}: {detail.message or detail.reason}"
+    if detail.state in DEAD_LETTERS:
+        # with this command goes what would execute it
+        reason += (
+            f"\nIt is kept as a dead letter. To go on from the failed step: holdfast runs resume {detail.name}, "
+            "while holdfast dev serves this directory."
+        )
     return f"{without_machinery(traceback)}\n{reason}" if traceback else reason
