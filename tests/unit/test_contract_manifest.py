@@ -291,3 +291,10 @@ def test_the_given_namespace_is_that_of_resources_that_name_none() -> None:
     addresses = [each.address for each in load_manifests(f"{RUN}---\n{named}", "run.yaml", "shop")]
 
     assert addresses == ["TaskRun shop/order-42", "TaskRun default/order-42"]
+
+
+def test_an_object_whose_name_is_to_be_made_up_cannot_be_applied() -> None:
+    assert problems(RUN.replace("name: order-42", "generateName: order-")) == [
+        "run.yaml:3 (document 1): metadata.name is required; what is applied is found again by its name; "
+        "generateName is for kubectl create"
+    ]

@@ -107,6 +107,8 @@ def _value(details: ErrorDetails) -> str | None:
 
 def _suggestion(details: ErrorDetails, path: Path, schema: Schema) -> str | None:
     value = details["input"]
+    if path == ("metadata", "name") and details["type"] == "missing" and "generateName" in value:
+        return "what is applied is found again by its name; generateName is for kubectl create"
     if details["type"] == "extra_forbidden":
         name = str(path[-1])
         siblings = _at(schema, path[:-1]).get("properties", {})
