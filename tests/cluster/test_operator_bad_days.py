@@ -110,7 +110,10 @@ async def test_the_api_server_is_restarted_in_mid_run(plane_to_break: ControlPla
     connection = await database.connect()
     with fresh_namespace(plane_to_break.kubectl) as namespace:
         scene = Scene(namespace, PlayedKubelet(namespace), connection)
-        async with running_operator(plane_to_break.kubeconfig, database.dsn, str(namespace.namespace)):
+        # Nobody would start this operator again, had it to give up its Lease meanwhile.
+        async with running_operator(
+            plane_to_break.kubeconfig, database.dsn, str(namespace.namespace), lease_seconds=600
+        ):
             await scene.apply()
             await scene.apply("order-43")
             first = await scene.runner("order-42-1")

@@ -89,4 +89,5 @@ async def test_a_run_goes_on_while_the_api_server_is_down(scene: NodeScene) -> N
     scene.witness.release("third")
     for name in ("run", "applied-afterwards"):
         assert ends(await scene.until_phase("Succeeded", name)) == [(None, "Succeeded")]
-    assert await restarts(scene.installation) == before, "no replica died of it"
+    # A leader that could not renew its Lease for long enough ends, and the other one, or it itself, goes on.
+    assert await restarts(scene.installation) - before <= 1
