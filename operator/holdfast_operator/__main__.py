@@ -17,9 +17,9 @@ from holdfast_operator.operator import Operator
 from holdfast_operator.settings import OperatorSettings
 from holdfast_operator.watches import WatchesEndedError
 
-_JSON_LEVELS = 25_000
-"""More than twice what the API server takes: an object that one user nested deeper than Python reads by itself would
-end every list and every watch, those of all others too."""
+_JSON_LEVELS = 12_000
+"""More than the API server takes: an object that one user nested deeper than Python reads by itself would end every
+list and every watch, those of all others too. With twice as many, what recurs without an end overflows the stack."""
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 

@@ -145,3 +145,24 @@ async def test_an_input_of_many_levels_holds_up_nobody(
         await namespace("wait", "--for=condition=Succeeded=False", "taskrun/deep", "--timeout=30s")
         await namespace.apply(task_run("order-42", task=COMMAND))
         await namespace.until("pod", "order-42-1", lambda pod: True, 30)
+
+
+async def test_a_task_whose_schema_is_none_refuses_its_runs_in_words(scene: Scene) -> None:
+    task = {"apiVersion": "holdfast.dev/v1alpha1", "kind": "Task", "metadata": {"name": "odd"}}
+    spec = {"image": "shop:1", "entrypoint": "shop:order", "inputSchema": {"type": "nonsense"}}
+    await scene.here.apply({**task, "spec": spec}, task_run("order-42", taskRef={"name": "odd"}))
+    run = await scene.here.until("taskrun", "order-42", lambda run: bool(condition(run)), 15)
+    assert "inputSchema" in condition(run)["message"]
+
+
+async def test_a_schema_that_takes_years_holds_up_nobody(
+    api_server: ControlPlane, namespace: Kubectl, database: Database
+) -> None:
+    here = str(namespace.namespace)
+    async with running_process(api_server.kubeconfig, database.dsn, "one", namespaces=here, lease_namespace=here):
+        schema = {"properties": {"x": {"pattern": "^(a+)+$"}}}
+        await namespace.apply(task_run("slow", task={**COMMAND, "inputSchema": schema}, input={"x": "a" * 60 + "!"}))
+        slow = await namespace.until("taskrun", "slow", lambda run: bool(condition(run)), 30)
+        assert condition(slow)["reason"] == "InputInvalid"
+        await namespace.apply(task_run("order-42", task=COMMAND))
+        await namespace.until("pod", "order-42-1", lambda pod: True, 30)

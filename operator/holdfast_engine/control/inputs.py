@@ -10,8 +10,11 @@ from holdfast.contract.json_text import json_kind, parse_json
 from holdfast.contract.limits import INPUT_LIMIT_BYTES
 from holdfast.domain.errors import InputError, LimitError
 from holdfast_engine.control.input_schema import input_validator
+from holdfast_engine.control.time_limit import TooLongError, time_limit
 
 PROBLEMS_SHOWN = 20
+CHECK_SECONDS = 1.0
+"""Nobody else has a turn while an input is checked, and a pattern of ten characters may take years."""
 
 Input = str | Mapping[str, Any]
 
@@ -64,11 +67,31 @@ def check_input(text: str, schema: Mapping[str, Any], task: str) -> None:
     """Refuse an input that does not fit the task's schema.
 
     Raises:
-        InputError: lists what does not fit, each with its path.
+        InputError: lists what does not fit, each with its path; or says why the schema cannot be used.
         MissingExtraError: the library that reads schemas is not installed.
     """
-    validator = input_validator()(schema, format_checker=input_validator().FORMAT_CHECKER)
-    errors = sorted(validator.iter_errors(json.loads(text)), key=lambda error: list(map(str, error.path)))
+    kind = input_validator()
+    from referencing.exceptions import Unresolvable
+    from referencing.jsonschema import EMPTY_REGISTRY
+
+    # By itself the library would fetch what a schema refers to, from any address and any file.
+    validator = kind(schema, format_checker=kind.FORMAT_CHECKER, registry=EMPTY_REGISTRY)
+    try:
+        with time_limit(CHECK_SECONDS):
+            errors = sorted(validator.iter_errors(json.loads(text)), key=lambda error: list(map(str, error.path)))
+    except Unresolvable as error:
+        raise InputError(
+            f"The inputSchema of task {task} refers to {error.ref!r}, which is not in it. Write it under $defs."
+        ) from None
+    except RecursionError:
+        raise InputError(
+            f"The inputSchema of task {task} refers to itself without an end, or is nested too deep."
+        ) from None
+    except TooLongError:
+        raise InputError(
+            f"The input of {task} could not be checked by its inputSchema within {CHECK_SECONDS:.0f} s. "
+            "Simplify its patterns and uniqueItems."
+        ) from None
     lines = [line for error in errors for line in _lines(error)]
     if lines:
         more = [f"  and {len(lines) - PROBLEMS_SHOWN} more"] if len(lines) > PROBLEMS_SHOWN else []
