@@ -1,12 +1,12 @@
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check format bench generate verify pins cluster-up cluster-down kind-up kind-down clean
+.PHONY: help venv demo test check format bench bench-cluster generate verify pins cluster-up cluster-down kind-up kind-down clean
 SHELL := bash
 
 export PYTHON
 PY := .venv/bin/python
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: ## Create .venv from the pinned requirements (PYTHON=… chooses the interpreter)
 	@scripts/venv.sh
@@ -30,6 +30,9 @@ format: venv ## Format the code and sort its imports
 bench: venv ## Measure against the raw floor and the peers; prints a table
 	@scripts/venv.sh bench || echo "The peers did not install: measuring without them" >&2
 	@$(PY) -m benchmarks
+
+bench-cluster: venv ## Measure the operator on a real API server with simulated nodes (ARGS=… , see --help)
+	@$(PY) -m benchmarks.cluster $(ARGS)
 
 generate: venv ## Write the generated files
 	@$(PY) -m holdfast_engine.generate && $(PY) -m holdfast_operator.metrics_page

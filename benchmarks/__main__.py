@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import platform
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -17,6 +16,7 @@ from pathlib import Path
 from benchmarks import cold_start, imports, launch, many_runs, peers, record, resume
 from benchmarks.bench import Bench, set_up
 from benchmarks.line import Line
+from benchmarks.report import report
 from benchmarks.table import render
 
 _LATEST = Path(__file__).parent / "latest.json"
@@ -36,7 +36,7 @@ def main() -> None:
     """Measure what the arguments ask for."""
     arguments = _parser().parse_args()
     lines = asyncio.run(_measure(arguments.only or list(_BENCHMARKS), is_quick=arguments.quick))
-    _LATEST.write_text(json.dumps(_report(lines, is_quick=arguments.quick), indent=2, ensure_ascii=False) + "\n")
+    _LATEST.write_text(json.dumps(report(lines, is_quick=arguments.quick), indent=2, ensure_ascii=False) + "\n")
     print(render(lines))
     missed = [line.what for line in lines if not line.is_ok]
     if missed and not arguments.no_fail:
@@ -61,15 +61,6 @@ async def _measure(names: list[str], *, is_quick: bool) -> list[Line]:
             lines += await _BENCHMARKS[name](bench)
             _say(f"{time.monotonic() - began:.1f} s")
     return lines
-
-
-def _report(lines: list[Line], *, is_quick: bool) -> dict[str, object]:
-    return {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "quick": is_quick,
-        "lines": [line.to_json() for line in lines],
-    }
 
 
 def _say(text: str, end: str = "\n") -> None:

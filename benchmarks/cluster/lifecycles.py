@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from benchmarks.cluster.census import Census, running_census
 from benchmarks.cluster.process_cost import ProcessCost
 from benchmarks.cluster.scene import Scene, task_run
+from benchmarks.statements import statement
 from holdfast_operator.api_client import api_client
 from holdfast_operator.client_metrics import ClientMetrics
 from holdfast_operator.kinds import TASK_RUNS
@@ -89,9 +90,7 @@ async def _writes(operator: OperatorProcess) -> int:
 async def _problems(scene: Scene, names: list[str], census: Census) -> list[str]:
     """Compare what was applied with what the database and the API server say became of it."""
     async with scene.connection() as connection:
-        rows = await connection.fetch(
-            "select name, state, attempt from holdfast.runs where namespace = $1", scene.namespace
-        )
+        rows = await connection.fetch(statement("read_lived_runs"), scene.namespace)
     problems = []
     if sorted(row["name"] for row in rows) != sorted(names):
         problems.append(f"{len(rows)} rows for {len(names)} TaskRuns")

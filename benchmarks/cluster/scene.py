@@ -45,10 +45,10 @@ class Scene:
         """Where everything is."""
         return str(self.kubectl.namespace)
 
-    def operator(self, **settings: str) -> AbstractAsyncContextManager[OperatorProcess]:
+    def operator(self, identity: str = "one", **settings: str) -> AbstractAsyncContextManager[OperatorProcess]:
         """An operator for the namespace, in a process of its own."""
         wanted = {"namespaces": self.namespace, "lease_namespace": self.namespace, "pod_retention_seconds": "0"}
-        return running_operator(self.nodes.plane.kubeconfig, self.dsn, "one", **{**wanted, **settings})
+        return running_operator(self.nodes.plane.kubeconfig, self.dsn, identity, **{**wanted, **settings})
 
     @asynccontextmanager
     async def runners(self, *, stay: bool = False) -> AsyncIterator[None]:

@@ -166,3 +166,20 @@ async def test_whatever_happens_no_key_is_lost_or_worked_on_twice_at_once(steps:
     came = [await queue.get() for _ in range(queue.depth)]
     assert len(set(came)) == len(came)
     assert wanted <= set(came)
+
+
+async def test_a_look_is_also_the_one_that_was_to_come_later(queue: WorkQueue, clock: SettableClock) -> None:
+    queue.add_after(A, 1.0)
+    queue.add(A)
+    queue.done(await queue.get())
+    clock.advance(1.0)
+    assert queue.depth == 0
+
+
+async def test_what_is_asked_for_during_a_look_comes_after_it(queue: WorkQueue, clock: SettableClock) -> None:
+    queue.add(A)
+    key = await queue.get()
+    queue.add_after(A, 1.0)
+    queue.done(key)
+    clock.advance(1.0)
+    assert await queue.get() == A
