@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from holdfast.contract.reasons import Reason
 from holdfast.domain.states import State
+from holdfast_operator.build.status import UNKNOWN_REASON
 from holdfast_operator.metrics import Metrics
 from holdfast_operator.run_row import AttemptRow, RunRow
+
+_KNOWN_REASONS = frozenset({*map(str, Reason), "Parked", "Suspended", "Canceled", "Lost", "Failed", "Succeeded"})
 
 
 def count(metrics: Metrics, before: Mapping[str, Any], run: RunRow) -> None:
@@ -35,7 +39,9 @@ def count(metrics: Metrics, before: Mapping[str, Any], run: RunRow) -> None:
 
 def _count_attempt(metrics: Metrics, queue: tuple[str, str], attempt: AttemptRow, run: RunRow) -> None:
     failure = "" if attempt.failure is None else str(attempt.failure)
-    metrics.attempts.labels(*queue, failure, attempt.reason or attempt.outcome or "").inc()
+    reason = attempt.reason or attempt.outcome or ""
+    # A runner may report any reason, and each would be a series for ever.
+    metrics.attempts.labels(*queue, failure, reason if reason in _KNOWN_REASONS else UNKNOWN_REASON).inc()
     if attempt.ended_at is not None and attempt.opened_at is not None:
         metrics.attempt_duration_seconds.labels(*queue).observe(_seconds(attempt.opened_at, attempt.ended_at))
     if attempt.launched_at is not None and attempt.opened_at is not None:

@@ -17,8 +17,10 @@ from holdfast_operator.decide.news import news_of
 from holdfast_operator.decide.snapshot import TaskRunSnapshot
 from holdfast_operator.decide.task_run import Act, Policy, decide
 from holdfast_operator.kinds import TASK_RUNS, Key
+from holdfast_operator.metrics import Metrics
 from holdfast_operator.pods import pod_view
 from holdfast_operator.run_row import AttemptRow, RunRow
+from holdfast_operator.tally import count
 from tests.operator.pod_samples import RUN_ID, ended, failed, pod
 
 NOW = datetime(2026, 11, 21, 10, 10, tzinfo=UTC)
@@ -195,3 +197,27 @@ def test_the_story_in_events() -> None:
     shown = run_status(resource(shown), again, (), None)
     over = replace(again, state=State.FAILED, finished_at=NOW, reason="MaxAttemptsReached")
     assert [news.reason for news in news_of(shown, over, "order-42")] == ["DeadLettered"]
+
+
+def test_a_reason_that_no_condition_may_have_is_shown_as_another() -> None:
+    odd = "what a runner in another language says"
+    lost = attempt(ended_at=NOW, outcome="Failed", failure=FailureClass.APP, reason=odd)
+    shown = run_status(resource(), run(State.FAILED, finished_at=NOW, reason=odd, attempts=(lost,)), (), None)
+    assert (shown["conditions"][0]["reason"], shown["attempts"][0]["reason"]) == ("Other", "Other")
+    TaskRunStatus.model_validate(shown)
+
+
+def test_a_result_that_came_as_json_and_cannot_go_as_json_is_elsewhere() -> None:
+    done = run(State.SUCCEEDED, finished_at=NOW, result='{"x": 1e999}', result_bytes=12)
+    shown = run_status(resource(), done, (), None)
+    assert "result" not in shown
+    assert "resultLocation" in shown
+
+
+def test_reasons_that_nobody_knows_are_one_series() -> None:
+    metrics = Metrics()
+    for number in range(100):
+        lost = attempt(ended_at=NOW, outcome="Failed", failure=FailureClass.APP, reason=f"Reason{number}")
+        count(metrics, {}, run(State.FAILED, finished_at=NOW, attempts=(lost,)))
+    [series] = [each for each in metrics.attempts.collect()[0].samples if each.name.endswith("_total")]
+    assert (series.labels["reason"], series.value) == ("Other", 100)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from holdfast.contract import patterns
 from holdfast.contract.reasons import Reason
 from holdfast.domain.states import State
 from holdfast_operator.build.names import pod_name
@@ -16,6 +18,8 @@ from holdfast_operator.run_row import AttemptRow, RunRow
 
 SUCCEEDED = "Succeeded"
 MESSAGE_CHARACTERS = 1024
+UNKNOWN_REASON = "Other"
+_WORD = re.compile(f"(?=.{{1,128}}$){patterns.CAMEL_CASE}")
 
 _ACTIVE_REASONS = {
     State.DELAYED: Reason.DELAYED,
@@ -125,7 +129,7 @@ def _succeeded(run: RunRow, name: str, trouble: PodTrouble | None) -> dict[str, 
     if run.state is State.SUCCEEDED:
         status, reason, message = "True", str(Reason.SUCCEEDED), _success(run)
     elif run.is_final:
-        status, reason, message = "False", run.reason or str(run.state), run.message or f"the run is {run.state}"
+        status, reason, message = "False", _word(run.reason or str(run.state)), run.message or f"the run is {run.state}"
     else:
         status = "Unknown"
         reason, message = _active(run, name, trouble)
@@ -162,6 +166,7 @@ def _active(run: RunRow, name: str, trouble: PodTrouble | None) -> tuple[str, st
 def _attempt(attempt: AttemptRow, name: str, pod: PodView | None, before: Mapping[str, Any]) -> dict[str, Any]:
     empty: Mapping[str, Any] = {}
     old = next((each for each in before.get("attempts") or () if each["number"] == attempt.number), empty)
+    reason = attempt.reason or (attempt.outcome if attempt.ended_at is not None else None)
     shown = {
         "number": attempt.number,
         "podName": pod_name(name, attempt.number),
@@ -169,7 +174,7 @@ def _attempt(attempt: AttemptRow, name: str, pod: PodView | None, before: Mappin
         "startTime": _text(attempt.launched_at or attempt.admitted_at),
         "completionTime": _text(attempt.ended_at),
         "failureClass": None if attempt.failure is None else str(attempt.failure),
-        "reason": attempt.reason or (attempt.outcome if attempt.ended_at is not None else None),
+        "reason": None if reason is None else _word(reason),
         "message": None if attempt.message is None else attempt.message[:MESSAGE_CHARACTERS],
         "exitCode": attempt.exit_code,
     }
@@ -187,7 +192,7 @@ def _result(run: RunRow) -> dict[str, Any]:
         return {}
     if run.result is not None:
         result = json.loads(run.result)
-        if not _has_null(result):
+        if not _has_null(result) and not _is_beyond_json(result):
             return {"result": result}
     return {"resultLocation": f"holdfast runs get {run.id} --namespace {run.namespace}"}
 
@@ -197,6 +202,20 @@ def _has_null(value: object) -> bool:
     if isinstance(value, dict):
         return any(each is None or _has_null(each) for each in value.values())
     return False
+
+
+def _is_beyond_json(value: object) -> bool:
+    """Whether it came as JSON and cannot go as JSON: 1e999."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return True
+    return False
+
+
+def _word(reason: str) -> str:
+    """A reason as a condition may have it: a runner in another language may report any."""
+    return reason if _WORD.fullmatch(reason) else UNKNOWN_REASON
 
 
 def _text(time: datetime | None) -> str | None:
