@@ -1,4 +1,4 @@
-"""Pods as the API server shows them, from a real node, without what nobody reads."""
+"""Pods written by hand in the shape in which the API server shows those of a real node, without what nobody reads."""
 
 from __future__ import annotations
 
