@@ -30,6 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "cluster" in item.path.parts and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(TEST_TIMEOUT_SECONDS, func_only=True))
+    # on a fresh machine Kubernetes is still being built: everything else comes first
+    items.sort(key=lambda item: "cluster" in item.path.parts)
 
 
 @pytest.fixture(scope="session")
