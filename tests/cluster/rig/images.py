@@ -21,7 +21,7 @@ _LOADING = threading.Lock()
 
 @dataclass(frozen=True)
 class Images:
-    """The images of the node. Layers of earlier builds are kept, and used again."""
+    """The images of the node."""
 
     containerd: Containerd = field(repr=False)
 
@@ -61,8 +61,9 @@ class Images:
         self._load_base()
         options = [f"--build-context={name}={path}" for name, path in (contexts or {}).items()]
         options += [f"--build-arg={name}={value}" for name, value in (arguments or {}).items()]
-        # chroot isolation needs no namespaces; --pull-never asks nobody else for a missing base.
-        settings = ["--isolation=chroot", "--network=host", "--pull-never", "--layers", "--format=docker"]
+        # chroot isolation needs no namespaces; --pull-never asks nobody else for a missing base. Layers of earlier
+        # builds are not used: this buildah does not see that what a RUN mounts from another stage has changed.
+        settings = ["--isolation=chroot", "--network=host", "--pull-never", "--layers=false", "--format=docker"]
         _buildah("build", *settings, *options, "--tag", f"localhost/{tag}", "--file", str(dockerfile), str(context))
         archive = _folder() / f"{uuid.uuid4().hex}.tar"
         try:
