@@ -32,7 +32,9 @@ class KubeProxy:
         return Daemon("kube-proxy", command, self.plane.directory, outlives_us=True)
 
     def start(self) -> None:
-        """Start it."""
+        """Start it, unless it runs: it ends when somebody writes its settings again."""
+        if self.daemon.pid is not None:
+            return
         self.plane.certificates.add_client("kube-proxy", "/CN=system:kube-proxy")
         settings = {
             "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
