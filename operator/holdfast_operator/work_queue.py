@@ -108,7 +108,7 @@ class WorkQueue:
         self._set_alarm()
 
     async def get(self) -> Key:
-        """The next key; the caller calls `done` for it, and asks again for any later look: this is one for all so far."""
+        """The next key. The caller calls `done` for it; this look is for all that was added so far."""
         key = await self._ready.get()
         now = self._clock.time()
         self._due.pop(key, None)
