@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -26,21 +26,35 @@ class Census:
         self.pods_made: Counter[str] = Counter()
         self.pods_there: set[str] = set()
         self.phases: dict[str, str] = {}
+        self._in_phase: Counter[str] = Counter()
+        self._error: BaseException | None = None
         self._changed = asyncio.Condition()
 
     def count(self, phase: str) -> int:
         """How many TaskRuns are in this phase."""
-        return sum(each == phase for each in self.phases.values())
+        return self._in_phase[phase]
 
     async def until_all(self, count: int, phase: str) -> None:
         """Wait until so many TaskRuns are in this phase."""
         async with self._changed:
-            await self._changed.wait_for(lambda: len(self.phases) >= count and self.count(phase) >= count)
+            await self._changed.wait_for(lambda: self._error is not None or self.count(phase) >= count)
+        self._check()
 
     async def until_no_pods(self) -> None:
         """Wait until all pods are deleted."""
         async with self._changed:
-            await self._changed.wait_for(lambda: not self.pods_there)
+            await self._changed.wait_for(lambda: self._error is not None or not self.pods_there)
+        self._check()
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise RuntimeError("a watch of the census ended") from self._error
+
+    async def fail(self, error: BaseException) -> None:
+        """Whoever waits has to know that nothing more is counted."""
+        async with self._changed:
+            self._error = error
+            self._changed.notify_all()
 
     async def see_pod(self, happened: str, pod: Object) -> None:
         """Take note of a change of a pod."""
@@ -59,6 +73,8 @@ class Census:
         name, phase = task_run["metadata"]["name"], task_run.get("status", {}).get("phase", "")
         async with self._changed:
             if self.phases.get(name) != phase:
+                self._in_phase[self.phases.get(name, "")] -= 1
+                self._in_phase[phase] += 1
                 self.phases[name] = phase
                 self._changed.notify_all()
 
@@ -76,7 +92,14 @@ async def running_census(kubeconfig: Path, namespace: str) -> AsyncIterator[Cens
         async for _, task_run in changes(kubeconfig, TASK_RUNS, namespace):
             await census.see_run(task_run)
 
-    tasks = [asyncio.create_task(pods()), asyncio.create_task(task_runs())]
+    async def watched(watch: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await watch()
+            raise EOFError("the API server ended it")
+        except Exception as error:
+            await census.fail(error)
+
+    tasks = [asyncio.create_task(watched(watch)) for watch in (pods, task_runs)]
     try:
         yield census
     finally:

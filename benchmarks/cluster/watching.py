@@ -6,6 +6,8 @@ import json
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+import aiohttp
+
 from holdfast_operator.api_client import api_client
 from holdfast_operator.kinds import Kind, Object
 from holdfast_operator.watch_session import watch_session
@@ -31,7 +33,10 @@ async def changes(
     query |= {"fieldSelector": fields} if fields else {}
     url = client.configuration.host + kind.path(namespace)
     try:
-        async with watch_session(client, lambda _: None) as session, session.get(url, params=query) as response:
+        async with (
+            watch_session(client, lambda _: None) as session,
+            session.get(url, params=query, timeout=aiohttp.ClientTimeout(total=None)) as response,
+        ):
             response.raise_for_status()
             async for line in response.content:
                 event = json.loads(line)
