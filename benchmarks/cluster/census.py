@@ -95,7 +95,6 @@ async def running_census(kubeconfig: Path, namespace: str) -> AsyncIterator[Cens
     async def watched(watch: Callable[[], Awaitable[None]]) -> None:
         try:
             await watch()
-            raise EOFError("the API server ended it")
         except Exception as error:
             await census.fail(error)
 

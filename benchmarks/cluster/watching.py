@@ -10,9 +10,11 @@ import aiohttp
 
 from holdfast_operator.api_client import api_client
 from holdfast_operator.kinds import Kind, Object
+from holdfast_operator.objects import version_of
 from holdfast_operator.watch_session import watch_session
 
 _WATCH_SECONDS = 3600
+_FOR_EVER = aiohttp.ClientTimeout(total=None)
 
 
 async def changes(
@@ -32,14 +34,18 @@ async def changes(
     query |= {"labelSelector": labels} if labels else {}
     query |= {"fieldSelector": fields} if fields else {}
     url = client.configuration.host + kind.path(namespace)
+    version = 0
     try:
-        async with (
-            watch_session(client, lambda _: None) as session,
-            session.get(url, params=query, timeout=aiohttp.ClientTimeout(total=None)) as response,
-        ):
-            response.raise_for_status()
-            async for line in response.content:
-                event = json.loads(line)
-                yield event["type"], event["object"]
+        async with watch_session(client, lambda _: None) as session:
+            while True:  # an API server ends the watch of who reads too slowly: it goes on from there
+                since = {"resourceVersion": str(version)} if version else {}
+                async with session.get(url, params=query | since, timeout=_FOR_EVER) as response:
+                    response.raise_for_status()
+                    async for line in response.content:
+                        event = json.loads(line)
+                        if event["type"] == "ERROR":
+                            raise RuntimeError(f"the watch of {kind.plural} failed: {event['object'].get('message')}")
+                        version = max(version, version_of(event["object"]))
+                        yield event["type"], event["object"]
     finally:
         await client.close()  # type: ignore[no-untyped-call]  # the package is typed in part
