@@ -7,7 +7,8 @@ from it. A void record is offered to a call that fits, so that no finished step 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
 from holdfast.contract.limits import STEP_KEY_LIMIT
 from holdfast.domain.errors import BranchError, DefinitionError, HistoryMismatch
@@ -25,18 +26,15 @@ CANCEL_KIND = "cancel"
 class History:
     """The recorded steps of a run. Each is claimed once per attempt, by the call that stands at its place."""
 
-    def __init__(self, records: Iterable[StepRecord] = ()) -> None:
+    def __init__(self, records: Sequence[StepRecord] = ()) -> None:
         self._records: dict[StepKey, StepRecord] = {}
         self._marks: dict[StepKey, StepRecord] = {}
         self._at_position: dict[tuple[str, int], StepRecord] = {}
         self._claimed: dict[StepKey, str] = {}
-        self.last_sequence = 0
         for record in records:
-            self.last_sequence = max(self.last_sequence, record.sequence)
             self.add(record)
-        loaded = sorted(self._records.values(), key=lambda record: record.sequence)
-        self._sure = deque(record for record in loaded if record.position)
-        self._unsure = deque(record for record in loaded if not record.position)
+        self._loaded = tuple(self._records.values())
+        self.last_sequence = max((record.sequence for record in records), default=0)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -140,6 +138,15 @@ class History:
 
     # --- what is still to come ---------------------------------------------------------------------------------------
 
+    @cached_property
+    def _sure(self) -> deque[StepRecord]:
+        """What is sure to be asked for, in order. Only programs with branches look."""
+        return deque(sorted((each for each in self._loaded if each.position), key=_sequence))
+
+    @cached_property
+    def _unsure(self) -> deque[StepRecord]:
+        return deque(sorted((each for each in self._loaded if not each.position), key=_sequence))
+
     def awaits_before(self, sequence: int) -> bool:
         """Tell whether an operation recorded before number ``sequence`` is sure to be asked for, and was not yet."""
         return self._is_first_before(self._sure, sequence)
@@ -168,6 +175,10 @@ class History:
         """Not what is inside a step whose body is not executed again."""
         around = (self._records.get(StepKey(path)) for path in enclosing_paths(record.key))
         return all(step is None or step.outcome is StepOutcome.RETRYING for step in around)
+
+
+def _sequence(record: StepRecord) -> int:
+    return record.sequence
 
 
 def _is_void(record: StepRecord) -> bool:

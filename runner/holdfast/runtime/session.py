@@ -225,8 +225,9 @@ class Session:
         self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Place, bytes, StepRecord | None]:
         """Find the place of a call and what was recorded there."""
-        self.departure.check()
-        key = step.explicit_key(args, kwargs)
+        if self.departure.reason is not None:
+            self.departure.check()
+        key = step.explicit_key(args, kwargs) if step.has_key else None
         place = strand.branch.next_step(step.name) if key is None else strand.branch.explicit_step(key)
         digest = digest_arguments(args, kwargs)
         recorded = self._claim(
@@ -353,9 +354,10 @@ class Session:
         except HistoryMismatch as mismatch:
             self.departure.stop(mismatch)
             raise
-        if self.order.is_holding:
-            self.loop.call_soon_threadsafe(self.order.look)
-        self.order.thread_moved()
+        if self.live_branches:
+            if self.order.is_holding:
+                self.loop.call_soon_threadsafe(self.order.look)
+            self.order.thread_moved()
         return recorded
 
     def _decode(self, codec: Codec[Any], record: StepRecord, text: str | None) -> Any:

@@ -29,6 +29,7 @@ class Step(Generic[P, R]):
         timeout_seconds: limit of one try; None for none.
         is_async: whether the function is ``async def``.
         codec: how results become text.
+        has_key: whether calls have an explicit key.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Step(Generic[P, R]):
         self.is_async = inspect.iscoroutinefunction(function)
         self.codec: Codec[Any] = codec or codec_for_result(function)
         self._key = key
+        self.has_key = key is not None
         self.__wrapped__ = function
         self.__doc__ = function.__doc__
         self.__name__ = getattr(function, "__name__", name)
