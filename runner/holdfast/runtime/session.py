@@ -172,7 +172,7 @@ class Session:
         owner = strand.owner
         # not by `exception()`: that would tell asyncio that someone has seen it
         error = getattr(owner, "_exception", None)
-        if owner is not None and isinstance(error, ControlFlow):
+        if owner is not None and error is not None and _is_control_flow(error):
             owner.exception()  # no failure that someone forgot to look at
         elif error is not None:
             self.failures.remember_branch(error, self._last_sequence)
@@ -440,6 +440,13 @@ def _reopened(record: StepRecord, sequence: int) -> StepRecord:
         record.key, sequence, record.position, record.kind, record.name, StepOutcome.RETRYING, 0, 0,
         record.input_digest, record.value,
     )  # fmt: skip
+
+
+def _is_control_flow(error: BaseException) -> bool:
+    """Whether it only says that the attempt ends; a group does if all in it do."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_control_flow(part) for part in error.exceptions)
+    return isinstance(error, ControlFlow)
 
 
 def _info(identity: Identity, opened: Opened) -> RunInfo:
