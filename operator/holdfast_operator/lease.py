@@ -90,23 +90,30 @@ class Lease:
         """
         while True:
             try:
-                async with asyncio.timeout(self._leads_until - time.monotonic()) as limit:
-                    has_renewed = await self._tried(self._renew)
-                    limit.reschedule(asyncio.get_running_loop().time() + self._leads_until - time.monotonic())
-                    await asyncio.sleep(self._renew_seconds if has_renewed else LOOK_SECONDS)
+                async with asyncio.timeout(self._leads_until - time.monotonic()):
+                    while not await self._tried(self._renew):
+                        await asyncio.sleep(LOOK_SECONDS)
             except TimeoutError:
                 self._give_up()
+            await asyncio.sleep(self._renew_seconds)
 
     async def release(self) -> None:
         """Let another replica lead at once. Does nothing if this one does not lead; never fails."""
-        if self._sight is None or self._sight.holder != self._identity:
-            return
-        lease = released(self._sight.lease, datetime.now(UTC))
         try:
-            await self._kube.replace(LEASES, self._namespace, self._name, lease)
+            while self._sight is not None and self._sight.holder == self._identity:
+                if await self._is_released(self._sight):
+                    break
+                await self._look(time.monotonic())  # a renewal had just been sent when it was told to stop
         except KubeError as error:
             _logger.warning("the Lease could not be released, and runs out by itself: %s", error.message)
         self._sight = None
+
+    async def _is_released(self, sight: Sight) -> bool:
+        try:
+            await self._kube.replace(LEASES, self._namespace, self._name, released(sight.lease, datetime.now(UTC)))
+        except Conflict:
+            return False
+        return True
 
     async def _try_to_take(self) -> bool:
         now = time.monotonic()
