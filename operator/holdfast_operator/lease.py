@@ -90,12 +90,15 @@ class Lease:
         """
         while True:
             try:
-                async with asyncio.timeout(self._leads_until - time.monotonic()):
-                    while not await self._tried(self._renew):
-                        await asyncio.sleep(LOOK_SECONDS)
+                async with asyncio.timeout(self._left_seconds()):
+                    has_renewed = await self._tried(self._renew)
             except TimeoutError:
                 self._give_up()
-            await asyncio.sleep(self._renew_seconds)
+            await asyncio.sleep(self._renew_seconds if has_renewed else min(LOOK_SECONDS, self._left_seconds()))
+
+    def _left_seconds(self) -> float:
+        """For how long this process leads still if it cannot renew."""
+        return max(0.0, self._leads_until - time.monotonic())
 
     async def release(self) -> None:
         """Let another replica lead at once. Does nothing if this one does not lead; never fails."""
