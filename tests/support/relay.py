@@ -17,20 +17,28 @@ class Relay:
         self._target = host, port
         self._is_whole = asyncio.Event()
         self._is_whole.set()
+        self._writers: list[asyncio.StreamWriter] = []
 
     def cut(self) -> None:
         """From now on nothing arrives any more."""
         self._is_whole.clear()
 
+    def accepted(self, writer: asyncio.StreamWriter) -> None:
+        """Close this end, too, when the relay closes: the connection may never be passed on."""
+        self._writers.append(writer)
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass one connection on."""
         await self._is_whole.wait()
         their_reader, their_writer = await asyncio.open_connection(*self._target)
-        try:
-            await asyncio.gather(self._pass_on(reader, their_writer), self._pass_on(their_reader, writer))
-        finally:
+        self._writers.append(their_writer)
+        await asyncio.gather(self._pass_on(reader, their_writer), self._pass_on(their_reader, writer))
+
+    async def close(self) -> None:
+        """Close what was passed on."""
+        for writer in self._writers:
             writer.close()
-            their_writer.close()
+        await asyncio.gather(*(writer.wait_closed() for writer in self._writers), return_exceptions=True)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
@@ -48,6 +56,7 @@ async def relay_to(plane: ControlPlane) -> AsyncIterator[Relay]:
     connections: set[asyncio.Task[None]] = set()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        relay.accepted(writer)
         connections.add(asyncio.create_task(relay.serve(reader, writer)))
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
@@ -60,3 +69,4 @@ async def relay_to(plane: ControlPlane) -> AsyncIterator[Relay]:
         for connection in connections:
             connection.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
+        await relay.close()
