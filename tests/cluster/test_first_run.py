@@ -13,6 +13,13 @@ from tests.cluster.rig.kubectl import Kubectl
 #: Up to what is different each time: a time, a number of steps.
 BEGINNING = re.compile(r"( due at| goes on after|\)(?=:)).*")
 CENSUS = str(ROOT / "examples/census/taskrun.yaml")
+#: A fifth of a core per pod: alone the census takes 3 s, less than a busy machine may need to delete a pod.
+SLOW = {
+    "apiVersion": "v1",
+    "kind": "LimitRange",
+    "metadata": {"name": "slow"},
+    "spec": {"limits": [{"type": "Container", "default": {"cpu": "200m"}, "defaultRequest": {"cpu": "10m"}}]},
+}
 
 
 async def counted_by_a_plain_loop(kubectl: Kubectl) -> Any:
@@ -21,17 +28,18 @@ async def counted_by_a_plain_loop(kubectl: Kubectl) -> Any:
     container = {"name": "plain", "image": f"holdfast-census:{VERSION}", "command": command}
     spec = {"containers": [container], "restartPolicy": "Never"}
     await kubectl.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "plain"}, "spec": spec})
-    await kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/plain", "--timeout=60s")
+    await kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/plain", "--timeout=120s")
     return json.loads(await kubectl("logs", "plain"))
 
 
 async def test_the_census_goes_on_whoever_deletes_its_pods(scene: NodeScene) -> None:
     kubectl = scene.kubectl
+    await kubectl.apply(SLOW)
     await kubectl("apply", "-f", CENSUS)
     for attempt in (1, 2):
         await until_running(kubectl, attempt)
         await kubectl("delete", "pod", f"census-{attempt}")
-    await kubectl("wait", "--for=condition=Succeeded", "taskrun/census", "--timeout=60s")
+    await kubectl("wait", "--for=condition=Succeeded", "taskrun/census", "--timeout=120s")
 
     run = await scene.row("census")
     assert json.loads(run["result"]) == await counted_by_a_plain_loop(kubectl)
