@@ -19,12 +19,14 @@ from holdfast.domain.errors import (
     RunParked,
     StepFailedError,
     StepTimeoutError,
+    TokenTimedOutError,
 )
 from holdfast.domain.retry import Retry
 from holdfast.sdk.gather import gather
 from holdfast.sdk.run_info import RunInfo, run_info
 from holdfast.sdk.step import Step, step
 from holdfast.sdk.task import Task, task
+from holdfast.sdk.tokens import Token, create_token, wait_for_token
 from holdfast.sdk.values import checkpoint, now, random, uuid4
 from holdfast.sdk.waits import sleep, sleep_until
 
@@ -51,7 +53,10 @@ __all__ = [
     "StepFailedError",
     "StepTimeoutError",
     "Task",
+    "Token",
+    "TokenTimedOutError",
     "checkpoint",
+    "create_token",
     "gather",
     "now",
     "random",
@@ -61,4 +66,5 @@ __all__ = [
     "step",
     "task",
     "uuid4",
+    "wait_for_token",
 ]

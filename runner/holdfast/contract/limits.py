@@ -37,6 +37,15 @@ STEPS_PER_RUN_LIMIT: Final = 100_000
 """Recorded steps of one run. History is read on each resume; a run that needs more should start child
 runs."""
 
+TOKENS_PER_RUN_LIMIT: Final = 1_000
+"""Tokens that one run may make: each waits for somebody, and a run that needs more should start child runs."""
+
+TOKEN_TAGS_LIMIT: Final = 20
+"""Tags of one token: they are for people who look through a list."""
+
+TOKEN_KEY_LIMIT: Final = 500
+"""Characters of a token's idempotency key, which is part of an index."""
+
 LOG_LINE_LIMIT_BYTES: Final = 16 * 1024
 """One captured log line; the rest of it is cut. The container runtime splits lines at the same length."""
 

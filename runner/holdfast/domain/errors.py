@@ -13,6 +13,7 @@ HoldfastError (Exception)
 |   `-- PayloadTooLargeError
 |-- StepFailedError         a step failed with an exception that cannot be rebuilt by name
 |-- StepTimeoutError        a step ran longer than its `timeout`
+|-- TokenTimedOutError      nobody completed a token in time
 |-- RetryAfter              raised by authors: try again after so many seconds
 |-- NonRetryableError       raised by authors: trying again is pointless
 |-- BranchError             a step was called from a place whose order cannot be recorded
@@ -110,6 +111,10 @@ class StepFailedError(HoldfastError):
 
 class StepTimeoutError(HoldfastError, TimeoutError):
     """A step ran longer than its ``timeout`` (seconds)."""
+
+
+class TokenTimedOutError(HoldfastError, TimeoutError):
+    """Nobody completed a token before its ``timeout`` (seconds) was over."""
 
 
 class BranchError(HoldfastError):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
+from uuid import UUID
 
 import asyncpg
-from asyncpg.pgproto.pgproto import UUID
+from asyncpg.pgproto import pgproto
 
 from holdfast.domain.scopes import StepKey
+from holdfast.domain.subjects import Subject, SubjectOutcome
 from holdfast.protocol.connection import Database
 from holdfast.protocol.messages import (
     Ending,
@@ -27,10 +29,12 @@ from holdfast.protocol.messages import (
 _OPEN = "select * from holdfast_v1.open($1, $2, $3, $4, $5)"
 _RECORD = "select holdfast_v1.record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
 _RECORD_MANY = "select holdfast_v1.record_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
-_PARK = "select holdfast_v1.park($1, $2, $3, $4, $5)"
+_PARK = "select holdfast_v1.park($1, $2, $3, $4, $5, $6)"
 _FINISH = "select holdfast_v1.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 _HEARTBEAT = "select * from holdfast_v1.heartbeat($1, $2, $3, $4, $5, $6, $7, $8)"
 _FETCH = "select key, value from holdfast_v1.fetch($1, $2, $3, $4)"
+_CREATE_TOKEN = "select holdfast_v1.create_token($1, $2, $3, $4, $5, $6, $7)"
+_LOOK = "select subject, outcome, value, remaining_seconds from holdfast_v1.look($1, $2, $3, $4)"
 
 _SEQUENCE = StepRecord._fields.index("sequence")
 _NOTHING_PENDING = Flags.NONE
@@ -44,7 +48,7 @@ class AttemptClient:
         self._database = database
         self._identity = identity
         # the driver's own class: it writes one without asking Python for the bytes
-        self._who = (UUID(identity.run_id.hex), identity.attempt, identity.session)
+        self._who = (pgproto.UUID(identity.run_id.hex), identity.attempt, identity.session)
 
     async def open(self, token: str, runner: str) -> Opened:
         """Begin the attempt: swap the single-use token for the session; ``runner`` is a JSON object about this
@@ -85,10 +89,34 @@ class AttemptClient:
         flags = rows[0][0]
         return Flags(flags) if flags else _NOTHING_PENDING
 
-    async def park(self, kind: WaitKind, wake_after_seconds: float = 0.0) -> str:
-        """Leave without an end and return the run's state."""
-        row = await self._database.row(_PARK, *self._who, kind, wake_after_seconds)
+    async def park(self, kind: WaitKind, wake_after_seconds: float | None = 0.0, subjects: Sequence[UUID] = ()) -> str:
+        """Leave without an end and return the run's state.
+
+        Args:
+            kind: what the run waits for.
+            wake_after_seconds: when it goes on in any case; None: not before a subject is resolved.
+            subjects: what lets it go on once it is resolved, by id.
+        """
+        row = await self._database.row(_PARK, *self._who, kind, wake_after_seconds, list(subjects))
         return str(row[0])
+
+    async def create_token(
+        self, token_id: UUID, timeout_seconds: float | None, tags: Sequence[str], idempotency_key: str | None
+    ) -> UUID:
+        """Make a token, and return its id: another one if the idempotency key has made it before."""
+        row = await self._database.row(
+            _CREATE_TOKEN, *self._who, token_id, timeout_seconds, list(tags), idempotency_key
+        )
+        return UUID(bytes=row[0].bytes)  # the driver's own class is none of the author's
+
+    async def listen(self, channels: Iterable[str], heard: Callable[[], None]) -> None:
+        """Have ``heard`` called at each notification on one of these channels, where the connection allows it."""
+        await self._database.listen(channels, heard)
+
+    async def look(self, subjects: Sequence[UUID]) -> dict[UUID, Subject]:
+        """Return how things stand, by id; what does not exist is left out."""
+        rows = await self._database.rows(_LOOK, *self._who, list(subjects))
+        return {row[0]: Subject(row[0], row[1] and SubjectOutcome(row[1]), row[2], row[3]) for row in rows}
 
     async def finish(self, ending: Ending) -> str:
         """End the attempt and return the run's state after it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import asyncpg
@@ -37,6 +37,11 @@ class Database(Protocol):
     async def rows(self, query: str, *arguments: object) -> Sequence[asyncpg.Record]:
         """Run ``query`` and return all its rows."""
 
+    async def listen(self, channels: Iterable[str], heard: Callable[[], None]) -> None:
+        """Have ``heard`` called at notifications on these channels for as long as the connection lasts, or never where
+        notifications do not get through.
+        """
+
     def drop(self) -> None:
         """Forget a connection that may be broken; the next statement opens a new one."""
 
@@ -64,6 +69,7 @@ class Connection:
         self._transaction_pooler = transaction_pooler
         self._connection: asyncpg.Connection | None = None
         self._statements: dict[str, PreparedStatement | None] = {}
+        self._channels: set[str] = set()
         self._turn = asyncio.Lock()
         self._watch = StatementWatch(statement_timeout_seconds, self.drop)
 
@@ -97,6 +103,28 @@ class Connection:
                     raise
         finally:
             self._turn.release()
+
+    async def listen(self, channels: Iterable[str], heard: Callable[[], None]) -> None:
+        """See ``Database.listen``. A transaction pooler would give the notifications to whoever is next."""
+        if self._transaction_pooler:
+            return
+        async with self._turn:
+            try:
+                connection = await self._connected()
+                self._watch.began()
+                try:
+                    for channel in set(channels) - self._channels:
+                        await connection.add_listener(channel, lambda *_: heard())
+                        self._channels.add(channel)
+                finally:
+                    self._watch.ended()
+            except BROKEN:
+                self.drop()
+                raise
+
+    async def _connected(self) -> asyncpg.Connection:
+        connection = self._connection
+        return await self._connect() if connection is None or connection.is_closed() else connection
 
     async def _fetch(self, query: str, arguments: Sequence[object]) -> Sequence[asyncpg.Record]:
         connection = self._connection
@@ -139,6 +167,7 @@ class Connection:
 
     async def _connect(self) -> asyncpg.Connection:
         self._statements.clear()
+        self._channels.clear()
         self._connection = connection = await asyncpg.connect(
             self._dsn,
             timeout=CONNECT_TIMEOUT_SECONDS,

@@ -41,6 +41,7 @@ class WaitKind(StrEnum):
     """Why an attempt leaves before its run has ended."""
 
     TIMER = "timer"
+    TOKEN = "token"
     HANDOVER = "handover"
     SUSPEND = "suspend"
 
@@ -52,7 +53,7 @@ class StepRecord(NamedTuple):
         key: identity across attempts.
         sequence: order in which the run's steps were recorded, from 1.
         position: place within its branch, from 1; 0 for explicit keys.
-        kind: ``step``, ``now``, ``random``, ``uuid4``, ``checkpoint`` or ``sleep``.
+        kind: ``step``, ``now``, ``random``, ``uuid4``, ``checkpoint``, ``sleep`` or ``token``.
         name: the author's name for it.
         outcome: how it ended.
         tries: executions of the body that came to an end, over all attempts.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import asyncpg
 
@@ -30,6 +30,9 @@ class SharedConnections:
             return await connection.rows(query, *arguments)
         finally:
             self._free.put_nowait(connection)
+
+    async def listen(self, channels: Iterable[str], heard: Callable[[], None]) -> None:
+        """Do nothing: a statement gets another connection each time, and the next owner would hear what is ours."""
 
     def drop(self) -> None:
         """Do nothing: one run's trouble must not cut the others; a lost connection is replaced at its next

@@ -197,11 +197,14 @@ class Attempt:
         return RunnerExit.SUCCEEDED if error is None else RunnerExit.FAILED
 
     async def _park(self, session: Session) -> RunnerExit:
-        wake_after_seconds = 0.0
-        if session.wait_kind is WaitKind.TIMER and session.departure.wake_at is not None:
-            wake_after_seconds = max(0.0, (session.departure.wake_at - session.database_now()).total_seconds())
+        departure, kind = session.departure, session.wait_kind
+        wake_after_seconds: float | None = None
+        if kind is WaitKind.TIMER and departure.subjects:
+            kind = WaitKind.TOKEN
+        if departure.wake_at is not None:
+            wake_after_seconds = max(0.0, (departure.wake_at - session.database_now()).total_seconds())
         self._faults.reach(FaultPoint.BEFORE_PARK, "")
-        state = await self._patience.persist(lambda: self._client.park(session.wait_kind, wake_after_seconds))
+        state = await self._patience.persist(lambda: self._client.park(kind, wake_after_seconds, departure.subjects))
         self._faults.reach(FaultPoint.AFTER_PARK, "")
         return RunnerExit.CANCELED if state == "Canceled" else RunnerExit.PARKED
 

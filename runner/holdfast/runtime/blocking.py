@@ -78,6 +78,17 @@ class BlockingSteps:
         lifeline = session.lifeline
         return lifeline.run(lambda: lifeline.patience.persist(lambda: lifeline.client.fetch([key]))).get(key)
 
+    def wait_for(self, call: Coroutine[Any, Any, T]) -> T:
+        """Have ``call`` made on the session's loop, blocking this thread.
+
+        Raises:
+            BranchError: this is the thread of the loop, which would wait for itself.
+        """
+        if self._on_loop_thread():
+            call.close()
+            raise BranchError("a blocking wait in an `async def` task would stop its event loop: await it instead")
+        return self._on_loop(call)
+
     def on_home_loop(self, call: Callable[[], None]) -> None:
         """Make ``call`` on the session's loop: at once when this is its thread."""
         if self._on_loop_thread():

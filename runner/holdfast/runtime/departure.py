@@ -9,12 +9,22 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
 
 from holdfast.domain.errors import ControlFlow, RunParked
 from holdfast.domain.scopes import enclosing_paths, is_inside
+
+_NAMED_SUBJECTS = 3
+
+
+class _Wait(NamedTuple):
+    branch: str
+    due: datetime | None
+    subject: UUID | None
 
 
 class Departure:
@@ -28,7 +38,8 @@ class Departure:
     Attributes:
         reason: why the attempt stops; None while it goes on.
         is_draining: whether new steps have to be held.
-        wake_at: for a timer park: when the earliest wait ends (database time).
+        wake_at: for a park: when the earliest wait ends (database time); None if none ends by itself.
+        subjects: for a park: what is waited for outside of the run, by id.
     """
 
     def __init__(
@@ -45,12 +56,13 @@ class Departure:
         self._live: set[str] = set()
         self._active: dict[str, str] = {}
         self._held: list[str] = []
-        self._waits: dict[int, tuple[str, datetime]] = {}
+        self._waits: dict[int, _Wait] = {}
         self._above_waits: Counter[str] = Counter()
         self._doomed: list[str] = []
         self._wait_count = 0
         self.reason: ControlFlow | None = None
         self.wake_at: datetime | None = None
+        self.subjects: tuple[UUID, ...] = ()
         self.stopped = threading.Event()
 
     def check(self) -> None:
@@ -113,11 +125,11 @@ class Departure:
         return self._draining
 
     @contextmanager
-    def waiting(self, branch: str, due: datetime) -> Iterator[None]:
-        """A strand waits until ``due``; when all of them wait, the run parks."""
+    def waiting(self, branch: str, due: datetime | None, subject: UUID | None = None) -> Iterator[None]:
+        """A strand waits until ``due``, or for a subject outside; when all of them wait, the run parks."""
         self._wait_count += 1
         ticket = self._wait_count
-        self._waits[ticket] = (branch, due)
+        self._waits[ticket] = _Wait(branch, due, subject)
         above = tuple(enclosing_paths(f"{branch}/"))  # the branch itself, and all around it
         self._above_waits.update(above)
         self.reconsider()
@@ -155,7 +167,7 @@ class Departure:
         """See whether only held or waiting strands are left; if so, stop."""
         if self.reason is not None:
             return
-        if self._draining is not None and all(_is_above(key, self._held) for key in tuple(self._active)):
+        if self._draining is not None and self._only_rests():
             self.stop(self._draining)
         elif self._waits and self._all_wait():
             # a branch may be above one that waits and between two steps of its own
@@ -163,8 +175,15 @@ class Departure:
 
     def _park_if_all_wait(self) -> None:
         if self.reason is None and self._waits and self._all_wait() and self._may_park():
-            self.wake_at = min(due for _, due in self._waits.values())
-            self.stop(RunParked(f"waits until {self.wake_at.isoformat()}"))
+            waits = tuple(self._waits.values())
+            self.wake_at = min((wait.due for wait in waits if wait.due is not None), default=None)
+            self.subjects = tuple({wait.subject: None for wait in waits if wait.subject is not None})
+            self.stop(RunParked(_sentence(self.wake_at, self.subjects)))
+
+    def _only_rests(self) -> bool:
+        """Whether every step that runs waits, or for one that is held."""
+        resting = [*self._held, *self._waiting_branches()]
+        return all(_is_above(key, resting) for key in tuple(self._active))
 
     def _all_wait(self) -> bool:
         above = self._above_waits
@@ -172,7 +191,16 @@ class Departure:
 
     def _waiting_branches(self) -> list[str]:
         # threads begin and end waits at any moment: a copy, made in one go
-        return [branch for branch, _ in tuple(self._waits.values())]
+        return [wait.branch for wait in tuple(self._waits.values())]
+
+
+def _sentence(wake_at: datetime | None, subjects: Sequence[UUID]) -> str:
+    waits_for = [] if not subjects else [f"for {', '.join(map(str, subjects[:_NAMED_SUBJECTS]))}"]
+    if len(subjects) > _NAMED_SUBJECTS:
+        waits_for.append(f"and {len(subjects) - _NAMED_SUBJECTS} more")
+    if wake_at is not None:
+        waits_for.append(f"until {wake_at.isoformat()}")
+    return f"waits {' '.join(waits_for)}"
 
 
 def _is_above(path: str, branches: Iterable[str]) -> bool:

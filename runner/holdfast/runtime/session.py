@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 from holdfast.contract.limits import RESULT_LIMIT_BYTES, STEPS_PER_RUN_LIMIT
 from holdfast.domain.errors import (
@@ -35,19 +36,22 @@ from holdfast.runtime.failures import FailedSteps
 from holdfast.runtime.faults import NO_FAULTS, FaultPoint, Faults
 from holdfast.runtime.history import CANCEL_MARK, History
 from holdfast.runtime.lifeline import Lifeline
+from holdfast.runtime.outside import Outside
 from holdfast.runtime.patience import Patience
 from holdfast.runtime.recorder import Recorder
 from holdfast.runtime.reopening import records_to_reopen
 from holdfast.runtime.rest import Rest
 from holdfast.runtime.result_order import ResultOrder
 from holdfast.runtime.sleeping import Sleeps, Timers
-from holdfast.runtime.step_call import STEP_KIND, StepCall
+from holdfast.runtime.step_call import StepCall
 from holdfast.sdk.codec import Codec, check_size
 from holdfast.sdk.digest import describe_arguments, digest_arguments
 from holdfast.sdk.failure import Failure, recordable, restore
 from holdfast.sdk.journal import Strand, strand_variable
 from holdfast.sdk.run_info import RunInfo
 from holdfast.sdk.step import Step
+
+T = TypeVar("T")
 
 _strand = strand_variable()
 
@@ -120,7 +124,8 @@ class Session:
         self._awaited = AwaitedSteps(self)
         self._blocking = BlockingSteps(self)
         self._sleeps = Sleeps(self, self._timers, settings.park_threshold_seconds)
-        self.recorder = Recorder(self._send, self.note_flags, self._record_failed)
+        self.outside = Outside(self, settings.park_threshold_seconds)
+        self.recorder = Recorder(self._send, self.note_flags, self.broken)
         self.stopping: asyncio.Future[None] = self.loop.create_future()
         self.task: asyncio.Future[Any] | None = None
 
@@ -231,7 +236,7 @@ class Session:
         place = strand.branch.next_step(step.name) if key is None else strand.branch.explicit_step(key)
         digest = digest_arguments(args, kwargs)
         recorded = self._claim(
-            place, STEP_KIND, step.name, digest, lambda: step.name + describe_arguments(args, kwargs)
+            place, step.kind, step.name, digest, lambda: step.name + describe_arguments(args, kwargs)
         )
         return place, digest, recorded
 
@@ -335,6 +340,7 @@ class Session:
             task.cancel()
         if leftover:
             await asyncio.wait(leftover, timeout=_LEFTOVER_GRACE_SECONDS)
+        await self.outside.close()
         await self.recorder.close()
 
     # --- inside ------------------------------------------------------------------------------------------------------
@@ -393,9 +399,30 @@ class Session:
         _log.warning("holdfast: %s was canceled in an earlier attempt, and nobody cancels it now", recorded.key)
         self.history.reopen(mark.key)
 
+    async def unnoted_wait(self, event: asyncio.Future[None], seconds: float = math.inf) -> None:
+        """Wait for ``event``, for the end of the attempt or for so long, whatever comes first."""
+        over: asyncio.Future[None] = self.loop.create_future()
+
+        def end(_: object) -> None:
+            if not over.done():
+                over.set_result(None)
+
+        for each in (event, self.stopping):
+            each.add_done_callback(end, context=Context())
+        try:
+            if math.isinf(seconds):
+                await over
+            else:
+                await self._within(over, seconds)
+        finally:
+            for each in (event, self.stopping):
+                each.remove_done_callback(end)
+
     async def unnoted_sleep(self, seconds: float) -> None:
         """Sleep by a timer that is ours, not one of the author's code."""
-        over: asyncio.Future[None] = self.loop.create_future()
+        await self._within(self.loop.create_future(), seconds)
+
+    async def _within(self, over: asyncio.Future[None], seconds: float) -> None:
         timer = Context().run(self.loop.call_later, seconds, lambda: None if over.done() else over.set_result(None))
         try:
             await over
@@ -404,12 +431,24 @@ class Session:
 
     async def fetch(self, key: StepKey) -> str | None:
         """Return a value that did not come with the opening."""
+        return (await self.ask(lambda client: client.fetch([key]))).get(key)
+
+    async def ask(self, call: Callable[[AttemptClient], Awaitable[T]]) -> T:
+        """Return the answer of the database to ``call``, waited for while it is away."""
         # what the driver does for it, such as opening a connection, must not take numbers of the author's branch
         token = _strand.set(None)
         try:
-            return (await self._patience.persist(lambda: self._client.fetch([key]))).get(key)
+            return await self._patience.persist(lambda: call(self._client))
         finally:
             _strand.reset(token)
+
+    async def listen(self, channels: Iterable[str], heard: Callable[[], None]) -> None:
+        """Have ``heard`` called at each notification on one of these channels, where that is possible."""
+        await self.ask(lambda client: client.listen(channels, heard))
+
+    def block(self, call: Coroutine[Any, Any, T]) -> T:
+        """Have ``call`` made on this session's event loop, and block the calling thread meanwhile."""
+        return self._blocking.wait_for(call)
 
     async def _send(self, records: Any) -> Flags:
         token = _strand.set(None)  # as above
@@ -418,7 +457,8 @@ class Session:
         finally:
             _strand.reset(token)
 
-    def _record_failed(self, error: BaseException) -> None:
+    def broken(self, error: BaseException) -> None:
+        """The database refused a call for good: the attempt cannot go on."""
         if not isinstance(error, ControlFlow):
             error = RecordRefused(f"the database refused a record for good: {error}")
         if isinstance(error, AttemptFenced):

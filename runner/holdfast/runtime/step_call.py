@@ -16,8 +16,6 @@ from holdfast.sdk.codec import check_size
 from holdfast.sdk.failure import describe
 from holdfast.sdk.step import Step
 
-STEP_KIND = "step"
-
 
 @dataclass(slots=True)
 class StepCall:
@@ -74,8 +72,8 @@ class StepCall:
     def _record(self, outcome: StepOutcome, sequence: int, value: str | None) -> StepRecord:
         elapsed_ms = int((time.monotonic() - self.started) * 1000)
         return StepRecord(
-            self.place.key, sequence, self.place.position, STEP_KIND, self.step.name, outcome, self.tries, elapsed_ms,
-            self.input_digest, value,
+            self.place.key, sequence, self.place.position, self.step.kind, self.step.name, outcome, self.tries,
+            elapsed_ms, self.input_digest, value,
         )  # fmt: skip
 
 

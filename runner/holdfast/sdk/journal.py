@@ -7,10 +7,10 @@ none, and a step is just its function.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from holdfast.domain.errors import BranchError
 from holdfast.domain.scopes import Branch
@@ -18,9 +18,28 @@ from holdfast.sdk.codec import Codec
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from uuid import UUID
 
+    from holdfast.domain.subjects import Subject
     from holdfast.sdk.run_info import RunInfo
     from holdfast.sdk.step import Step
+
+T = TypeVar("T")
+
+
+class Outside(Protocol):
+    """What the runtime offers to calls that wait for something outside of the run. They are made inside steps."""
+
+    async def create_token(
+        self, strand: Strand, timeout_seconds: float | None, tags: Sequence[str], idempotency_key: str | None
+    ) -> UUID:
+        """Make a token, or find the one that this place, or the idempotency key, has made before; return its id."""
+
+    async def resolution(self, strand: Strand, subject_id: UUID) -> Subject:
+        """Wait until a subject is resolved; the process may end meanwhile."""
+
+    def block(self, call: Coroutine[Any, Any, T]) -> T:
+        """Have one of the calls above made on the run's event loop, and block this thread meanwhile."""
 
 
 class Journal(Protocol):
@@ -29,6 +48,10 @@ class Journal(Protocol):
     @property
     def info(self) -> RunInfo:
         """Who and where this run is."""
+
+    @property
+    def outside(self) -> Outside:
+        """What is outside of the run."""
 
     async def run_step(
         self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]

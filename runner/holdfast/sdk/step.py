@@ -30,6 +30,7 @@ class Step(Generic[P, R]):
         is_async: whether the function is ``async def``.
         codec: how results become text.
         has_key: whether calls have an explicit key.
+        kind: how its records are shown: ``step``, or the operation of ours that it is.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Step(Generic[P, R]):
         timeout_seconds: float | None,
         key: str | KeyFunction | None,
         codec: Codec[Any] | None = None,
+        kind: str = "step",
     ) -> None:
         self.function = function
         self.name = name
@@ -50,6 +52,7 @@ class Step(Generic[P, R]):
         self.codec: Codec[Any] = codec or codec_for_result(function)
         self._key = key
         self.has_key = key is not None
+        self.kind = kind
         self.__wrapped__ = function
         self.__doc__ = function.__doc__
         self.__name__ = getattr(function, "__name__", name)
@@ -85,6 +88,7 @@ class Step(Generic[P, R]):
             timeout_seconds=self.timeout_seconds,
             key=key,
             codec=self.codec,
+            kind=self.kind,
         )
 
     def explicit_key(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:

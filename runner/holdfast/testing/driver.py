@@ -11,6 +11,7 @@ from uuid import UUID
 
 from holdfast.contract.environment import AttemptEnvironment
 from holdfast.domain.states import FINAL, HOLDS_SLOT, State
+from holdfast.protocol.messages import WaitKind
 from holdfast.testing.clock import Clock
 from holdfast.testing.store import Store
 
@@ -27,6 +28,7 @@ class RunRow:
     failures: int
     launcher: str | None
     due_at: datetime | None
+    wait_kind: str | None
     result: str | None
     error: str | None
     reason: str | None
@@ -53,11 +55,19 @@ class Driver:
         return RunRow(**{**row, "state": State(row["state"])})
 
     async def drive(self, run_id: UUID, launch: Launch) -> RunRow:
-        """Make attempts until the run has ended, or someone suspended it. An attempt that died counts as lost."""
+        """Make attempts until the run has ended, was suspended, or waits for somebody else.
+
+        An attempt that died counts as lost. A run that waits for a token when this is called waits until its time is
+        over, if it has one.
+        """
+        is_patient = True
         while True:
             run = await self.read(run_id)
             if run.state in FINAL or run.state is State.SUSPENDED:
                 return run
+            if run.state is State.WAITING and run.wait_kind == WaitKind.TOKEN and not (is_patient and run.due_at):
+                return run
+            is_patient = False
             if run.state is State.QUEUED:
                 await self._attempt(run_id, run.launcher or "", launch)
             elif run.state in HOLDS_SLOT:

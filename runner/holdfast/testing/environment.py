@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Self
@@ -18,6 +19,7 @@ from holdfast.runtime.session import SessionSettings
 from holdfast.sdk.failure import Failure, restore
 from holdfast.sdk.signature import input_text
 from holdfast.sdk.task import Task
+from holdfast.sdk.tokens import Token
 from holdfast.testing.clock import Clock, settable_clock
 from holdfast.testing.crashes import CrashPlan, CrashPoint, ProcessDied
 from holdfast.testing.databases import as_runner, migrated_database
@@ -101,6 +103,18 @@ class TaskEnvironment:
             CrashNotReachedError: the run ended without reaching a planned crash.
         """
         await self._store.value("resume_test_run", run.run_id)
+        return await self.drive(task, run.run_id, self._take_plan())
+
+    async def open_tokens(self, run: RunResult) -> tuple[Token, ...]:
+        """The tokens that a run has made and nobody has completed."""
+        return tuple(Token(row["id"]) for row in await self._store.rows("open_test_tokens", run.run_id))
+
+    async def complete_token(self, token: Token, value: object = None) -> None:
+        """Complete a token as somebody outside does; ``value`` is JSON."""
+        await self._store.value("complete_test_token", token.id, json.dumps(value))
+
+    async def go_on(self, run: RunResult, task: Task[..., Any]) -> RunResult:
+        """Go on with a run that waits for a token: if nobody completed it, until its time is over."""
         return await self.drive(task, run.run_id, self._take_plan())
 
     async def steps(self, run: RunResult | None = None) -> tuple[RecordedStep, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import asyncpg
 
@@ -32,6 +32,11 @@ class MortalDatabase:
         answer = await self._database.rows(query, *arguments)
         self._check()
         return answer
+
+    async def listen(self, channels: Iterable[str], heard: Callable[[], None]) -> None:
+        """See ``Database.listen``."""
+        self._check()
+        await self._database.listen(channels, heard)
 
     def drop(self) -> None:
         """See ``Database.drop``."""

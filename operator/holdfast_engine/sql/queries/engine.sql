@@ -142,6 +142,10 @@ with recursive lifetimes as (
     delete from holdfast.logs where run_id = any(array(select id from doomed))
 ), deleted_attempts as (
     delete from holdfast.attempts where run_id = any(array(select id from doomed))
+), deleted_tokens as (
+    delete from holdfast.tokens where run_id = any(array(select id from doomed))
+), deleted_waits as (
+    delete from holdfast.waits where run_id = any(array(select id from doomed))
 ), deleted as (
     delete from holdfast.runs where id = any(array(select id from doomed)) returning 1
 )

@@ -18,7 +18,7 @@ on conflict (namespace, name) do update set concurrency = excluded.concurrency
 
 -- name: read_test_run
 -- Where a run stands, and how it ended.
-select state, attempt, failures, launcher, due_at, result, error, reason, message from holdfast.runs where id = $1
+select state, attempt, failures, launcher, due_at, wait_kind, result, error, reason, message from holdfast.runs where id = $1
 
 -- name: read_test_steps
 -- What a run has recorded, in the order of the records.
@@ -29,6 +29,14 @@ order by sequence
 -- name: lose_attempt
 -- The process of an attempt is gone.
 select holdfast.end_attempt($1, $2, 'Disruption', 'ProcessLost', $3)
+
+-- name: complete_test_token
+-- Somebody answers.
+select holdfast.complete_token($1, $2)
+
+-- name: open_test_tokens
+-- What a run has made and nobody has completed, in the order of making.
+select id from holdfast.tokens where run_id = $1 and outcome is null order by created_at, id
 
 -- name: resume_test_run
 -- A dead letter goes on.

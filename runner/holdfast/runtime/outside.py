@@ -1,0 +1,155 @@
+"""Waits for what happens outside of the run: in the process for a while, then without it.
+
+However many strands wait, one task looks for all of them, once a second at most. A notification of the database makes
+it look at once; behind a transaction pooler there are none, and the second is how late it may be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Coroutine, Sequence
+from contextvars import Context
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID, uuid5
+
+from holdfast.domain.errors import NotFoundError
+from holdfast.domain.subjects import Subject
+from holdfast.sdk.journal import Strand
+
+if TYPE_CHECKING:
+    from holdfast.runtime.session import Session
+
+T = TypeVar("T")
+
+_LOOK_SECONDS = 1.0
+_SHORTEST_LOOK_SECONDS = 0.01
+
+
+@dataclass(slots=True, eq=False)
+class _Watched:
+    """One subject, as it was seen last, and how many strands wait for it."""
+
+    changed: asyncio.Future[None]
+    strands: int = 0
+    is_seen: bool = False
+    subject: Subject | None = None
+    due: datetime | None = None
+
+
+class Outside:
+    """What a session knows of the outside; see ``holdfast.sdk.journal.Outside`` for what authors' calls use."""
+
+    def __init__(self, session: Session, park_threshold_seconds: float) -> None:
+        self._session = session
+        self._park_threshold_seconds = park_threshold_seconds
+        self._watched: dict[UUID, _Watched] = {}
+        self._look_now: asyncio.Future[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
+
+    async def create_token(
+        self, strand: Strand, timeout_seconds: float | None, tags: Sequence[str], idempotency_key: str | None
+    ) -> UUID:
+        """Make a token whose id follows from the place of the call, so that making it twice makes one."""
+        session = self._session
+        token_id = uuid5(session.info.run_id, strand.branch.path)
+        return await session.ask(lambda client: client.create_token(token_id, timeout_seconds, tags, idempotency_key))
+
+    async def resolution(self, strand: Strand, subject_id: UUID) -> Subject:
+        """Wait until the subject is resolved; the process may end meanwhile.
+
+        Raises:
+            NotFoundError: there is no such subject, or it is not for this run.
+        """
+        session = self._session
+        watched = self._watch(subject_id)
+        try:
+            parks_at = session.loop.time() + self._park_threshold_seconds
+            while (seen := watched.subject) is None or seen.outcome is None:
+                if watched.is_seen and seen is None:
+                    raise NotFoundError(f"there is no token {subject_id} in the namespace of this run")
+                patience_seconds = math.inf if seen is None else parks_at - session.loop.time()
+                if patience_seconds > 0:
+                    await session.unnoted_wait(watched.changed, patience_seconds)
+                else:
+                    with session.departure.waiting(strand.branch.path, watched.due, subject_id):
+                        await session.unnoted_wait(watched.changed)
+                session.departure.check()
+            return seen
+        finally:
+            self._leave(subject_id, watched)
+
+    def block(self, call: Coroutine[Any, Any, T]) -> T:
+        """Have ``call`` made on the session's event loop, and block this thread meanwhile."""
+        return self._session.block(call)
+
+    async def close(self) -> None:
+        """Look no more."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    def _watch(self, subject_id: UUID) -> _Watched:
+        watched = self._watched.get(subject_id)
+        if watched is None:
+            watched = self._watched[subject_id] = _Watched(self._session.loop.create_future())
+            self._look()
+        watched.strands += 1
+        return watched
+
+    def _leave(self, subject_id: UUID, watched: _Watched) -> None:
+        watched.strands -= 1
+        if not watched.strands:
+            del self._watched[subject_id]
+
+    def _look(self) -> None:
+        if self._looking is None or self._looking.done():
+            # in a context of its own: it is no branch of the code that happens to call
+            self._looking = self._session.loop.create_task(self._keep_looking(), context=Context())
+        elif self._look_now is not None and not self._look_now.done():
+            self._look_now.set_result(None)
+
+    async def _keep_looking(self) -> None:
+        session = self._session
+        try:
+            while self._watched:
+                self._look_now = session.loop.create_future()
+                await session.listen(map(_channel, self._watched), self._look)
+                await self._look_once()
+                await session.unnoted_wait(self._look_now, self._next_look_seconds())
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            session.broken(error)
+
+    async def _look_once(self) -> None:
+        session = self._session
+        wanted = list(self._watched)
+        subjects = await session.ask(lambda client: client.look(wanted))
+        now = session.database_now()
+        for subject_id in wanted:
+            watched = self._watched.get(subject_id)
+            if watched is not None:
+                self._see(watched, subjects.get(subject_id), now)
+
+    def _see(self, watched: _Watched, subject: Subject | None, now: datetime) -> None:
+        is_news = not watched.is_seen or (subject is not None and subject.outcome is not None)
+        watched.is_seen = True
+        watched.subject = subject
+        if subject is not None and subject.remaining_seconds is not None:
+            watched.due = now + timedelta(seconds=subject.remaining_seconds)
+        if is_news:
+            changed, watched.changed = watched.changed, self._session.loop.create_future()
+            changed.set_result(None)
+
+    def _next_look_seconds(self) -> float:
+        now = self._session.database_now()
+        dues = [watched.due for watched in self._watched.values() if watched.due is not None]
+        first_seconds = (min(dues) - now).total_seconds() if dues else _LOOK_SECONDS
+        return min(_LOOK_SECONDS, max(first_seconds, _SHORTEST_LOOK_SECONDS))
+
+
+def _channel(subject_id: UUID) -> str:
+    return f"holdfast_{subject_id}"
