@@ -94,6 +94,15 @@ class Pod:
         """Return the values of recorded steps."""
         return {row["key"]: row["value"] for row in await self._call("fetch", keys=list(keys), **changed)}
 
+    async def create_token(self, token_id: UUID, timeout_seconds: float | None = None, **changed: Any) -> UUID:
+        """Make a token and return its id."""
+        usual: dict[str, Any] = {"token_id": token_id, "tags": [], "idempotency_key": None}
+        return await self._only("create_token", timeout_seconds=timeout_seconds, **{**usual, **changed})  # type: ignore[no-any-return]  # a column
+
+    async def look(self, *subjects: UUID, **changed: Any) -> dict[UUID, asyncpg.Record]:
+        """Return how things stand, by id."""
+        return {row["subject"]: row for row in await self._call("look", subjects=list(subjects), **changed)}
+
     async def _only(self, function: str, **arguments: Any) -> Any:
         return (await self._call(function, **arguments))[0][0]
 
@@ -110,6 +119,8 @@ CALLS = {
     "park": Pod.park,
     "finish": Pod.finish,
     "heartbeat": Pod.heartbeat,
+    "create_token": lambda pod, **changed: pod.create_token(uuid4(), **changed),
+    "look": lambda pod, **changed: pod.look(uuid4(), **changed),
     "fetch": lambda pod, **changed: pod.fetch("0/work#1", **changed),
 }
 """Every call that only an opened attempt may make."""

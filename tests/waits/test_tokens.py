@@ -14,6 +14,8 @@ import pytest
 from holdfast import TokenTimedOutError, create_token, gather, step, task, wait_for_token
 from holdfast.domain.states import State
 from holdfast.testing import FaultPoint, TaskEnvironment
+from holdfast.testing.results import RunResult
+from holdfast_engine.postgres.queries import queries
 from tests.support.databases import Database
 
 
@@ -178,7 +180,8 @@ async def test_an_answer_of_another_shape_ends_the_run_with_both_sides_shown(env
     await env.complete_token(token, {"approved": "perhaps", "by": "Ada"})
     ended = await env.go_on(waiting, approve)
     assert (ended.state, ended.failures) == (State.FAILED, 1)
-    assert "approved" in str(ended.error) and "perhaps" in str(ended.error)
+    assert "approved" in str(ended.error)
+    assert "perhaps" in str(ended.error)
 
 
 async def test_no_such_token(env: TaskEnvironment) -> None:
@@ -202,26 +205,44 @@ async def test_what_is_no_id_is_said_at_the_line(env: TaskEnvironment) -> None:
     assert "'approval-7' is no token" in str(ended.error)
 
 
-@pytest.mark.parametrize("point", list(FaultPoint))
-@pytest.mark.parametrize("occurrence", [1, 2, 3])
-async def test_a_crash_at_any_moment_makes_no_second_token(
+BEFORE_THE_ANSWER = [
+    *((FaultPoint.BEFORE_BODY, occurrence) for occurrence in (1, 2, 3)),
+    *((FaultPoint.AFTER_BODY, occurrence) for occurrence in (1, 2)),
+    *((FaultPoint.AFTER_RECORD, occurrence) for occurrence in (1, 2)),
+    (FaultPoint.BEFORE_PARK, 1),
+    (FaultPoint.AFTER_PARK, 1),
+]
+AFTER_THE_ANSWER = [
+    FaultPoint.BEFORE_BODY,
+    FaultPoint.AFTER_BODY,
+    FaultPoint.AFTER_RECORD,
+    FaultPoint.BEFORE_FINISH,
+    FaultPoint.AFTER_FINISH,
+]
+
+
+@pytest.mark.parametrize(("point", "occurrence"), BEFORE_THE_ANSWER)
+async def test_a_crash_before_the_answer_makes_no_second_token(
     env: TaskEnvironment, database: Database, point: FaultPoint, occurrence: int
 ) -> None:
-    reached = {
-        FaultPoint.BEFORE_PARK: 1,
-        FaultPoint.AFTER_PARK: 1,
-        FaultPoint.BEFORE_FINISH: 0,
-        FaultPoint.AFTER_FINISH: 0,
-    }
-    before_the_answer = reached.get(point, 3 if point is FaultPoint.BEFORE_BODY else 2)
-    if occurrence <= before_the_answer:
-        env.crash_at(point, occurrence=occurrence)
+    env.crash_at(point, occurrence=occurrence)
     waiting = await env.run(approve)
+    await _answer_and_finish(env, database, waiting)
+
+
+@pytest.mark.parametrize("point", AFTER_THE_ANSWER)
+async def test_a_crash_after_the_answer_loses_nothing(
+    env: TaskEnvironment, database: Database, point: FaultPoint
+) -> None:
+    waiting = await env.run(approve)
+    env.crash_at(point)
+    await _answer_and_finish(env, database, waiting)
+
+
+async def _answer_and_finish(env: TaskEnvironment, database: Database, waiting: RunResult) -> None:
     assert waiting.state is State.WAITING
     (token,) = await env.open_tokens(waiting)
     await env.complete_token(token, {"approved": True, "by": "Ada"})
-    if occurrence > before_the_answer and occurrence == 1:
-        env.crash_at(point)
     done = await env.go_on(waiting, approve)
     assert (done.state, done.result) == (State.SUCCEEDED, "Ada: True")
     assert set(asked) == {str(token)}
@@ -236,8 +257,6 @@ async def test_the_token_goes_with_its_run(env: TaskEnvironment, database: Datab
     connection = await database.connect()
     await connection.execute("select holdfast.cancel_run($1)", waiting.run_id)
     assert await _count(connection, token.id) == 1
-    from holdfast_engine.postgres.queries import queries
-
     await env.clock.advance(hours=1)
     await connection.execute(queries()["delete_finished_runs"].text, 60.0, 10)
     assert await _count(connection, token.id) == 0

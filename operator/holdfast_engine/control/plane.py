@@ -21,6 +21,7 @@ from holdfast_engine.control.options import TriggerOptions
 from holdfast_engine.control.queues import Queues
 from holdfast_engine.control.references import near_names
 from holdfast_engine.control.tasks import Tasks
+from holdfast_engine.control.tokens import Tokens
 from holdfast_engine.control.views import Triggered
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ DEFAULT_NAMESPACE = "default"
 CANCEL_GRACE_SECONDS = 30.0
 
 
-class ControlPlane(Following, Tasks, Queues):
+class ControlPlane(Following, Tasks, Queues, Tokens):
     """Everything that can be asked of Holdfast: what its parts show, and here what changes a run.
 
     Args:

@@ -213,6 +213,31 @@ class TaskView:
         return cls(**{**row, "input_schema": _parsed(row["input_schema"]), "spec": _parsed(row["spec"]) or {}})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenView:
+    """A token: what a run waits for until somebody completes it."""
+
+    id: UUID
+    #: The run that made it, and its name.
+    run_id: UUID
+    run_name: str | None
+    tags: tuple[str, ...]
+    idempotency_key: str | None
+    created_at: datetime
+    #: When it can be completed no more; None: never.
+    expires_at: datetime | None
+    resolved_at: datetime | None
+    #: "Completed" or "TimedOut"; None while it is open.
+    outcome: str | None
+    #: What it was completed with.
+    value: Any
+
+    @classmethod
+    def from_row(cls, row: Row) -> TokenView:
+        """Read a row of `list_tokens`."""
+        return cls(**{**row, "tags": tuple(row["tags"]), "value": _parsed(row["value"])})
+
+
 def _run_fields(row: Row) -> dict[str, Any]:
     return {**row, "state": State(row["state"]), "tags": tuple(row["tags"])}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from holdfast.cli.commands import apply, dead_letters, dev, migrate, queues, run, runs, trigger, version
+from holdfast.cli.commands import apply, dead_letters, dev, migrate, queues, run, runs, tokens, trigger, version
 
 app = typer.Typer(
     name="holdfast",
@@ -20,4 +20,5 @@ for group in (dev, run, apply, trigger, migrate, version):
     group.add_to(app)
 app.add_typer(runs.app, name="runs")
 app.add_typer(queues.app, name="queues")
+app.add_typer(tokens.app, name="tokens")
 app.add_typer(dead_letters.app, name="dead-letters")

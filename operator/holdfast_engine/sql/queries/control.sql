@@ -54,6 +54,28 @@ select id from holdfast.runs where namespace = $1 and name = $2
 -- Runs whose id lies in a range; two are enough to know that a prefix is not unique.
 select id from holdfast.runs where id between $2 and $3 and namespace = $1 order by id limit 2
 
+-- name: list_tokens
+-- Tokens of a namespace that nobody has completed, newest first; or all.
+select t.id, t.run_id, r.name as run_name, t.tags, t.idempotency_key, t.created_at, t.expires_at, t.resolved_at, t.outcome,
+       t.value
+from holdfast.tokens t
+left join holdfast.runs r on r.id = t.run_id
+where t.namespace = $1 and ($2 or t.resolved_at is null)
+order by t.id desc
+limit $3
+
+-- name: read_token
+-- One token.
+select t.id, t.run_id, r.name as run_name, t.tags, t.idempotency_key, t.created_at, t.expires_at, t.resolved_at, t.outcome,
+       t.value
+from holdfast.tokens t
+left join holdfast.runs r on r.id = t.run_id
+where t.namespace = $1 and t.id = $2
+
+-- name: complete_token
+-- Let whoever waits for a token go on with this value.
+select holdfast.complete_token(id, $3) from holdfast.tokens where namespace = $1 and id = $2
+
 -- name: list_steps
 -- The recorded operations of a run, in the order of their records.
 select key, sequence, attempt, tries, recorded_at, elapsed_ms, kind, outcome, name, value
