@@ -4,6 +4,7 @@ from holdfast.domain.errors import (
     AttemptDisrupted,
     AttemptFenced,
     BranchError,
+    ChildFailedError,
     ControlError,
     ControlFlow,
     DefinitionError,
@@ -22,11 +23,14 @@ from holdfast.domain.errors import (
     TokenTimedOutError,
 )
 from holdfast.domain.retry import Retry
+from holdfast.domain.subjects import Child
+from holdfast.sdk.children import ChildResult, batch_trigger, batch_trigger_and_wait, trigger, trigger_and_wait
 from holdfast.sdk.gather import gather
 from holdfast.sdk.run_info import RunInfo, run_info
 from holdfast.sdk.step import Step, step
 from holdfast.sdk.task import Task, task
 from holdfast.sdk.tokens import Token, create_token, wait_for_token
+from holdfast.sdk.trigger_options import TriggerOptions
 from holdfast.sdk.values import checkpoint, now, random, uuid4
 from holdfast.sdk.waits import sleep, sleep_until
 
@@ -34,6 +38,9 @@ __all__ = [
     "AttemptDisrupted",
     "AttemptFenced",
     "BranchError",
+    "Child",
+    "ChildFailedError",
+    "ChildResult",
     "ControlError",
     "ControlFlow",
     "DefinitionError",
@@ -55,6 +62,9 @@ __all__ = [
     "Task",
     "Token",
     "TokenTimedOutError",
+    "TriggerOptions",
+    "batch_trigger",
+    "batch_trigger_and_wait",
     "checkpoint",
     "create_token",
     "gather",
@@ -65,6 +75,8 @@ __all__ = [
     "sleep_until",
     "step",
     "task",
+    "trigger",
+    "trigger_and_wait",
     "uuid4",
     "wait_for_token",
 ]

@@ -25,7 +25,7 @@ async def parked(control: ControlPlane, **changed: Any) -> tuple[Pod, Any]:
     """A run that is parked for a token of its own."""
     pod = await control.opened()
     token_id = await pod.create_token(uuid4())
-    await pod.park("token", None, subjects=[token_id], **changed)
+    await pod.park("token", None, subjects=[token_id], groups=[0], **changed)
     return pod, token_id
 
 
@@ -47,7 +47,7 @@ async def test_a_completion_that_is_not_committed_yet_is_waited_for(control: Con
     await transaction.start()
     await other.execute(COMPLETE, token_id)
 
-    park = asyncio.create_task(pod.park("token", None, subjects=[token_id]))
+    park = asyncio.create_task(pod.park("token", None, subjects=[token_id], groups=[0]))
     await until_blocked(observer, pod.connection, park)
     await transaction.commit()
 
@@ -63,7 +63,7 @@ async def test_a_completion_waits_for_a_park_that_is_not_committed_yet(
     other, observer = await database.connect(), await database.connect()
     transaction = control.connection.transaction()
     await transaction.start()
-    await pod.park("token", None, subjects=[token_id])
+    await pod.park("token", None, subjects=[token_id], groups=[0])
 
     completion = asyncio.create_task(other.execute(COMPLETE, token_id))
     await until_blocked(observer, other, completion)
@@ -104,11 +104,11 @@ async def test_an_answer_to_a_canceled_run_changes_nothing(control: ControlPlane
 async def test_what_a_run_waited_for_before_wakes_it_no_more(control: ControlPlane) -> None:
     pod = await control.opened()
     first, second = await pod.create_token(uuid4()), await pod.create_token(uuid4())
-    await pod.park("token", 0.0, subjects=[first])
+    await pod.park("token", 0.0, subjects=[first], groups=[0])
     await control.call("queue_due_runs", [pod.run_id])
     again = await control.admit(pod.run_id)
     await again.open()
-    await again.park("token", None, subjects=[second])
+    await again.park("token", None, subjects=[second], groups=[0])
     await control.call("complete_token", first, "1")
     assert (await control.run(pod.run_id))["state"] == "Waiting"
 
@@ -116,7 +116,7 @@ async def test_what_a_run_waited_for_before_wakes_it_no_more(control: ControlPla
 async def test_two_runs_wait_for_one_token(control: ControlPlane) -> None:
     pod, token_id = await parked(control)
     other = await control.opened()
-    await other.park("token", None, subjects=[token_id])
+    await other.park("token", None, subjects=[token_id], groups=[0])
     await control.call("complete_token", token_id, "1")
     assert {(await control.run(each.run_id))["state"] for each in (pod, other)} == {"Queued"}
 
@@ -140,7 +140,7 @@ async def test_callers_at_the_same_time_get_one_answer_through(control: ControlP
 
 async def test_the_answer_to_a_park_was_lost(control: ControlPlane) -> None:
     pod, token_id = await parked(control)
-    assert await pod.park("token", None, subjects=[token_id]) == "Waiting"
+    assert await pod.park("token", None, subjects=[token_id], groups=[0]) == "Waiting"
 
 
 async def test_a_run_makes_a_thousand_tokens_and_no_more(control: ControlPlane) -> None:

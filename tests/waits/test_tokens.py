@@ -188,7 +188,7 @@ async def test_no_such_token(env: TaskEnvironment) -> None:
     unknown = uuid4()
     ended = await env.run(wait_for, token=str(unknown))
     assert ended.state is State.FAILED
-    assert f"there is no token {unknown}" in str(ended.error)
+    assert f"this run knows no token {unknown}" in str(ended.error)
 
 
 async def test_a_token_of_another_namespace_is_none(env: TaskEnvironment, database: Database) -> None:
@@ -197,7 +197,7 @@ async def test_a_token_of_another_namespace_is_none(env: TaskEnvironment, databa
     connection = await database.connect()
     await connection.execute("update holdfast.tokens set namespace = 'other'")
     ended = await env.run(wait_for, token=str(token))
-    assert f"there is no token {token}" in str(ended.error)
+    assert f"this run knows no token {token}" in str(ended.error)
 
 
 async def test_what_is_no_id_is_said_at_the_line(env: TaskEnvironment) -> None:

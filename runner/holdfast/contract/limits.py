@@ -40,6 +40,15 @@ runs."""
 TOKENS_PER_RUN_LIMIT: Final = 1_000
 """Tokens that one run may make: each waits for somebody, and a run that needs more should start child runs."""
 
+BATCH_LIMIT: Final = 1_000
+"""Runs that one call triggers, in one transaction."""
+
+CHILDREN_PER_RUN_LIMIT: Final = 10_000
+"""Runs that one run may trigger: a loop without an end must not fill the database."""
+
+CHILD_DEPTH_LIMIT: Final = 20
+"""How far a run may be from one that no task has triggered: recursion without an end must not, either."""
+
 TOKEN_TAGS_LIMIT: Final = 20
 """Tags of one token: they are for people who look through a list."""
 

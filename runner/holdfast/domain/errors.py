@@ -14,6 +14,7 @@ HoldfastError (Exception)
 |-- StepFailedError         a step failed with an exception that cannot be rebuilt by name
 |-- StepTimeoutError        a step ran longer than its `timeout`
 |-- TokenTimedOutError      nobody completed a token in time
+|-- ChildFailedError        a run that was waited for did not succeed
 |-- RetryAfter              raised by authors: try again after so many seconds
 |-- NonRetryableError       raised by authors: trying again is pointless
 |-- BranchError             a step was called from a place whose order cannot be recorded
@@ -115,6 +116,22 @@ class StepTimeoutError(HoldfastError, TimeoutError):
 
 class TokenTimedOutError(HoldfastError, TimeoutError):
     """Nobody completed a token before its ``timeout`` (seconds) was over."""
+
+
+class ChildFailedError(HoldfastError):
+    """A run that this one triggered and waited for did not succeed.
+
+    Attributes:
+        run_id: which one.
+        state: its final state.
+        error_type: the class of what its last attempt raised, ``module:QualName``; empty if it raised nothing.
+        error_message: its text.
+    """
+
+    run_id: str = ""
+    state: str = ""
+    error_type: str = ""
+    error_message: str = ""
 
 
 class BranchError(HoldfastError):

@@ -12,7 +12,7 @@ import asyncpg
 from asyncpg.pgproto import pgproto
 
 from holdfast.domain.scopes import StepKey
-from holdfast.domain.subjects import Subject, SubjectOutcome
+from holdfast.domain.subjects import Child, ChildRequest, Subject, SubjectOutcome
 from holdfast.protocol.connection import Database
 from holdfast.protocol.messages import (
     Ending,
@@ -29,12 +29,13 @@ from holdfast.protocol.messages import (
 _OPEN = "select * from holdfast_v1.open($1, $2, $3, $4, $5)"
 _RECORD = "select holdfast_v1.record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
 _RECORD_MANY = "select holdfast_v1.record_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
-_PARK = "select holdfast_v1.park($1, $2, $3, $4, $5, $6)"
+_PARK = "select holdfast_v1.park($1, $2, $3, $4, $5, $6, $7)"
 _FINISH = "select holdfast_v1.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 _HEARTBEAT = "select * from holdfast_v1.heartbeat($1, $2, $3, $4, $5, $6, $7, $8)"
 _FETCH = "select key, value from holdfast_v1.fetch($1, $2, $3, $4)"
 _CREATE_TOKEN = "select holdfast_v1.create_token($1, $2, $3, $4, $5, $6, $7)"
-_LOOK = "select subject, outcome, value, remaining_seconds from holdfast_v1.look($1, $2, $3, $4)"
+_TRIGGER = "select key, run_id, run_name from holdfast_v1.trigger($1, $2, $3, $4, $5, $6, $7, $8)"
+_LOOK = "select subject, outcome, value, message, remaining_seconds from holdfast_v1.look($1, $2, $3, $4)"
 
 _SEQUENCE = StepRecord._fields.index("sequence")
 _NOTHING_PENDING = Flags.NONE
@@ -89,15 +90,19 @@ class AttemptClient:
         flags = rows[0][0]
         return Flags(flags) if flags else _NOTHING_PENDING
 
-    async def park(self, kind: WaitKind, wake_after_seconds: float | None = 0.0, subjects: Sequence[UUID] = ()) -> str:
+    async def park(
+        self, kind: WaitKind, wake_after_seconds: float | None = 0.0, groups: Sequence[Sequence[UUID]] = ()
+    ) -> str:
         """Leave without an end and return the run's state.
 
         Args:
             kind: what the run waits for.
-            wake_after_seconds: when it goes on in any case; None: not before a subject is resolved.
-            subjects: what lets it go on once it is resolved, by id.
+            wake_after_seconds: when it goes on in any case; None: not before a group is resolved.
+            groups: subjects by id; the run goes on once all of one group are resolved.
         """
-        row = await self._database.row(_PARK, *self._who, kind, wake_after_seconds, list(subjects))
+        numbered = [(subject, number) for number, group in enumerate(groups) for subject in group]
+        subjects, numbers = [subject for subject, _ in numbered], [number for _, number in numbered]
+        row = await self._database.row(_PARK, *self._who, kind, wake_after_seconds, subjects, numbers)
         return str(row[0])
 
     async def create_token(
@@ -109,6 +114,24 @@ class AttemptClient:
         )
         return UUID(bytes=row[0].bytes)  # the driver's own class is none of the author's
 
+    async def trigger(self, requests: Sequence[ChildRequest], follows: bool) -> dict[str, Child]:
+        """Trigger runs, all or none, and return them by key; those triggered before are found again.
+
+        Args:
+            requests: what to trigger.
+            follows: whether they are canceled when this run ends without success.
+        """
+        rows = await self._database.rows(
+            _TRIGGER,
+            *self._who,
+            [request.key for request in requests],
+            [request.task for request in requests],
+            [request.input for request in requests],
+            [request.options for request in requests],
+            follows,
+        )
+        return {row[0]: Child(UUID(bytes=row[1].bytes), row[2]) for row in rows}
+
     async def listen(self, channels: Iterable[str], heard: Callable[[], None]) -> None:
         """Have ``heard`` called at each notification on one of these channels, where the connection allows it."""
         await self._database.listen(channels, heard)
@@ -116,7 +139,7 @@ class AttemptClient:
     async def look(self, subjects: Sequence[UUID]) -> dict[UUID, Subject]:
         """Return how things stand, by id; what does not exist is left out."""
         rows = await self._database.rows(_LOOK, *self._who, list(subjects))
-        return {row[0]: Subject(row[0], row[1] and SubjectOutcome(row[1]), row[2], row[3]) for row in rows}
+        return {row[0]: _subject(row) for row in rows}
 
     async def finish(self, ending: Ending) -> str:
         """End the attempt and return the run's state after it."""
@@ -155,6 +178,11 @@ class AttemptClient:
 def _recorded(row: asyncpg.Record) -> StepRecord:
     _, key, sequence, position, kind, name, outcome, tries, input_digest, value = row
     return StepRecord(key, sequence, position, kind, name, _OUTCOMES[outcome], tries, 0, input_digest, value)
+
+
+def _subject(row: asyncpg.Record) -> Subject:
+    subject_id, outcome, value, message, remaining_seconds = row
+    return Subject(subject_id, outcome and SubjectOutcome(outcome), value, message, remaining_seconds)
 
 
 def _time(text: str) -> datetime:

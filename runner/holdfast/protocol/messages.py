@@ -42,6 +42,7 @@ class WaitKind(StrEnum):
 
     TIMER = "timer"
     TOKEN = "token"
+    CHILD = "child"
     HANDOVER = "handover"
     SUSPEND = "suspend"
 
@@ -53,7 +54,7 @@ class StepRecord(NamedTuple):
         key: identity across attempts.
         sequence: order in which the run's steps were recorded, from 1.
         position: place within its branch, from 1; 0 for explicit keys.
-        kind: ``step``, ``now``, ``random``, ``uuid4``, ``checkpoint``, ``sleep`` or ``token``.
+        kind: ``step``, ``now``, ``random``, ``uuid4``, ``checkpoint``, ``sleep``, ``token`` or ``child``.
         name: the author's name for it.
         outcome: how it ended.
         tries: executions of the body that came to an end, over all attempts.

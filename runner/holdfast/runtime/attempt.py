@@ -199,12 +199,12 @@ class Attempt:
     async def _park(self, session: Session) -> RunnerExit:
         departure, kind = session.departure, session.wait_kind
         wake_after_seconds: float | None = None
-        if kind is WaitKind.TIMER and departure.subjects:
-            kind = WaitKind.TOKEN
+        if kind is WaitKind.TIMER and departure.groups:
+            kind = session.outside.wait_kind
         if departure.wake_at is not None:
             wake_after_seconds = max(0.0, (departure.wake_at - session.database_now()).total_seconds())
         self._faults.reach(FaultPoint.BEFORE_PARK, "")
-        state = await self._patience.persist(lambda: self._client.park(kind, wake_after_seconds, departure.subjects))
+        state = await self._patience.persist(lambda: self._client.park(kind, wake_after_seconds, departure.groups))
         self._faults.reach(FaultPoint.AFTER_PARK, "")
         return RunnerExit.CANCELED if state == "Canceled" else RunnerExit.PARKED
 

@@ -24,7 +24,7 @@ _NAMED_SUBJECTS = 3
 class _Wait(NamedTuple):
     branch: str
     due: datetime | None
-    subject: UUID | None
+    subjects: tuple[UUID, ...]
 
 
 class Departure:
@@ -39,7 +39,7 @@ class Departure:
         reason: why the attempt stops; None while it goes on.
         is_draining: whether new steps have to be held.
         wake_at: for a park: when the earliest wait ends (database time); None if none ends by itself.
-        subjects: for a park: what is waited for outside of the run, by id.
+        groups: for a park: what is waited for outside of the run, by id; each group together.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Departure:
         self._wait_count = 0
         self.reason: ControlFlow | None = None
         self.wake_at: datetime | None = None
-        self.subjects: tuple[UUID, ...] = ()
+        self.groups: tuple[tuple[UUID, ...], ...] = ()
         self.stopped = threading.Event()
 
     def check(self) -> None:
@@ -125,11 +125,11 @@ class Departure:
         return self._draining
 
     @contextmanager
-    def waiting(self, branch: str, due: datetime | None, subject: UUID | None = None) -> Iterator[None]:
-        """A strand waits until ``due``, or for a subject outside; when all of them wait, the run parks."""
+    def waiting(self, branch: str, due: datetime | None, subjects: tuple[UUID, ...] = ()) -> Iterator[None]:
+        """A strand waits until ``due``, or for all of ``subjects`` outside; when all strands wait, the run parks."""
         self._wait_count += 1
         ticket = self._wait_count
-        self._waits[ticket] = _Wait(branch, due, subject)
+        self._waits[ticket] = _Wait(branch, due, subjects)
         above = tuple(enclosing_paths(f"{branch}/"))  # the branch itself, and all around it
         self._above_waits.update(above)
         self.reconsider()
@@ -177,8 +177,8 @@ class Departure:
         if self.reason is None and self._waits and self._all_wait() and self._may_park():
             waits = tuple(self._waits.values())
             self.wake_at = min((wait.due for wait in waits if wait.due is not None), default=None)
-            self.subjects = tuple({wait.subject: None for wait in waits if wait.subject is not None})
-            self.stop(RunParked(_sentence(self.wake_at, self.subjects)))
+            self.groups = tuple(wait.subjects for wait in waits if wait.subjects)
+            self.stop(RunParked(_sentence(self.wake_at, [subject for group in self.groups for subject in group])))
 
     def _only_rests(self) -> bool:
         """Whether every step that runs waits, or for one that is held."""

@@ -10,13 +10,14 @@ import asyncio
 import math
 from collections.abc import Coroutine, Sequence
 from contextvars import Context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID, uuid5
 
 from holdfast.domain.errors import NotFoundError
-from holdfast.domain.subjects import Subject
+from holdfast.domain.subjects import Child, ChildRequest, Subject
+from holdfast.protocol.messages import WaitKind
 from holdfast.sdk.journal import Strand
 
 if TYPE_CHECKING:
@@ -38,9 +39,24 @@ class _Watched:
     subject: Subject | None = None
     due: datetime | None = None
 
+    def is_open(self, kind: str, subject_id: UUID) -> bool:
+        """Whether it is not resolved, as far as is known; raises if it does not exist."""
+        if self.is_seen and self.subject is None:
+            raise NotFoundError(f"this run knows no {kind} {subject_id}")
+        return self.subject is None or self.subject.outcome is None
+
+    def resolved(self) -> Subject:
+        """The subject, which is resolved."""
+        assert self.subject is not None
+        return self.subject
+
 
 class Outside:
-    """What a session knows of the outside; see ``holdfast.sdk.journal.Outside`` for what authors' calls use."""
+    """What a session knows of the outside; see ``holdfast.sdk.journal.Outside`` for what authors' calls use.
+
+    Attributes:
+        wait_kind: what the last strand that began to wait without patience waits for.
+    """
 
     def __init__(self, session: Session, park_threshold_seconds: float) -> None:
         self._session = session
@@ -48,6 +64,7 @@ class Outside:
         self._watched: dict[UUID, _Watched] = {}
         self._look_now: asyncio.Future[None] | None = None
         self._looking: asyncio.Task[None] | None = None
+        self.wait_kind = WaitKind.TOKEN
 
     async def create_token(
         self, strand: Strand, timeout_seconds: float | None, tags: Sequence[str], idempotency_key: str | None
@@ -57,29 +74,39 @@ class Outside:
         token_id = uuid5(session.info.run_id, strand.branch.path)
         return await session.ask(lambda client: client.create_token(token_id, timeout_seconds, tags, idempotency_key))
 
-    async def resolution(self, strand: Strand, subject_id: UUID) -> Subject:
-        """Wait until the subject is resolved; the process may end meanwhile.
+    async def trigger(self, strand: Strand, requests: Sequence[ChildRequest], follows: bool) -> list[Child]:
+        """Trigger runs in one transaction, or find those that this place has triggered before."""
+        place = strand.branch.path
+        placed = [replace(request, key=f"{place}:{request.key}") for request in requests]
+        children = await self._session.ask(lambda client: client.trigger(placed, follows))
+        return [children[request.key] for request in placed]
+
+    async def resolutions(self, strand: Strand, kind: str, subject_ids: Sequence[UUID]) -> list[Subject]:
+        """Wait until all of the subjects are resolved; the process may end meanwhile.
 
         Raises:
-            NotFoundError: there is no such subject, or it is not for this run.
+            NotFoundError: one of them does not exist, or not for this run.
         """
         session = self._session
-        watched = self._watch(subject_id)
+        watched = {subject_id: self._watch(subject_id) for subject_id in subject_ids}
         try:
             parks_at = session.loop.time() + self._park_threshold_seconds
-            while (seen := watched.subject) is None or seen.outcome is None:
-                if watched.is_seen and seen is None:
-                    raise NotFoundError(f"there is no token {subject_id} in the namespace of this run")
-                patience_seconds = math.inf if seen is None else parks_at - session.loop.time()
+            while open_ids := [subject_id for subject_id, each in watched.items() if each.is_open(kind, subject_id)]:
+                unseen_ids = [subject_id for subject_id in open_ids if watched[subject_id].subject is None]
+                changed = watched[(unseen_ids or open_ids)[0]].changed
+                patience_seconds = math.inf if unseen_ids else parks_at - session.loop.time()
                 if patience_seconds > 0:
-                    await session.unnoted_wait(watched.changed, patience_seconds)
+                    await session.unnoted_wait(changed, patience_seconds)
                 else:
-                    with session.departure.waiting(strand.branch.path, watched.due, subject_id):
-                        await session.unnoted_wait(watched.changed)
+                    self.wait_kind = WaitKind(kind)
+                    due = min((each.due for each in watched.values() if each.due is not None), default=None)
+                    with session.departure.waiting(strand.branch.path, due, tuple(open_ids)):
+                        await session.unnoted_wait(changed)
                 session.departure.check()
-            return seen
+            return [each.resolved() for each in map(watched.__getitem__, subject_ids)]
         finally:
-            self._leave(subject_id, watched)
+            for subject_id, each in watched.items():
+                self._leave(subject_id, each)
 
     def block(self, call: Coroutine[Any, Any, T]) -> T:
         """Have ``call`` made on the session's event loop, and block this thread meanwhile."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from holdfast.domain.subjects import Subject
+    from holdfast.domain.subjects import Child, ChildRequest, Subject
     from holdfast.sdk.run_info import RunInfo
     from holdfast.sdk.step import Step
 
@@ -35,8 +35,11 @@ class Outside(Protocol):
     ) -> UUID:
         """Make a token, or find the one that this place, or the idempotency key, has made before; return its id."""
 
-    async def resolution(self, strand: Strand, subject_id: UUID) -> Subject:
-        """Wait until a subject is resolved; the process may end meanwhile."""
+    async def trigger(self, strand: Strand, requests: Sequence[ChildRequest], follows: bool) -> list[Child]:
+        """Trigger runs, whose keys are of this place, or find those that it has triggered before."""
+
+    async def resolutions(self, strand: Strand, kind: str, subject_ids: Sequence[UUID]) -> list[Subject]:
+        """Wait until all of these subjects are resolved; the process may end meanwhile. ``kind``: token or child."""
 
     def block(self, call: Coroutine[Any, Any, T]) -> T:
         """Have one of the calls above made on the run's event loop, and block this thread meanwhile."""

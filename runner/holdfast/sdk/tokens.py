@@ -16,15 +16,15 @@ from pydantic import JsonValue
 
 from holdfast.contract.limits import TOKEN_KEY_LIMIT, TOKEN_TAGS_LIMIT
 from holdfast.domain.errors import InputError, TokenTimedOutError
-from holdfast.domain.retry import NO_RETRY
 from holdfast.domain.subjects import Subject, SubjectOutcome
 from holdfast.sdk.codec import Codec, codec_for
-from holdfast.sdk.journal import require_strand
-from holdfast.sdk.step import Step
+from holdfast.sdk.journal import Strand
+from holdfast.sdk.outside_step import OutsideStep
 
 T = TypeVar("T")
 
 TOKEN_KIND = "token"
+_LONGEST_TIMEOUT_SECONDS = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class _CreateToken:
         Raises:
             BranchError: there is no run.
             InputError: an argument is out of its bounds.
-            LimitError: the run has made as many tokens as it may.
+            ControlError: the run has made as many tokens as it may.
         """
         return await _CREATE(*_checked(timeout, tags, idempotency_key))
 
@@ -74,7 +74,7 @@ class _CreateToken:
         idempotency_key: str | None = None,
     ) -> Token:
         """The same in a ``def`` task, whose thread it blocks."""
-        return _CREATE_BLOCKING(*_checked(timeout, tags, idempotency_key))
+        return _CREATE.blocking(*_checked(timeout, tags, idempotency_key))
 
 
 class _WaitForToken:
@@ -97,7 +97,7 @@ class _WaitForToken:
             EncodingError: the value does not fit ``result_type``.
             BranchError: there is no run.
         """
-        return await _step_for(result_type, _wait(_codec(result_type)))(_id_of(token))
+        return await _wait(result_type)(_id_of(token))
 
     @overload
     def blocking(self, token: Token | UUID | str) -> JsonValue: ...
@@ -105,61 +105,38 @@ class _WaitForToken:
     def blocking(self, token: Token | UUID | str, result_type: type[T]) -> T: ...
     def blocking(self, token: Token | UUID | str, result_type: Any = JsonValue) -> Any:
         """The same in a ``def`` task, whose thread it blocks."""
-        return _step_for(result_type, _wait_blocking(_codec(result_type)))(_id_of(token))
+        return _wait(result_type).blocking(_id_of(token))
 
 
 create_token = _CreateToken()
 wait_for_token = _WaitForToken()
 
 
-async def _create(timeout_seconds: float | None, tags: tuple[str, ...], idempotency_key: str | None) -> Token:
-    strand = require_strand("create_token()")
+async def _create(
+    strand: Strand, timeout_seconds: float | None, tags: tuple[str, ...], idempotency_key: str | None
+) -> Token:
     return Token(await strand.journal.outside.create_token(strand, timeout_seconds, tags, idempotency_key))
 
 
-def _create_blocking(timeout_seconds: float | None, tags: tuple[str, ...], idempotency_key: str | None) -> Token:
-    strand = require_strand("create_token.blocking()")
-    outside = strand.journal.outside
-    return Token(outside.block(outside.create_token(strand, timeout_seconds, tags, idempotency_key)))
+_CREATE: OutsideStep[[float | None, tuple[str, ...], str | None], Token] = OutsideStep(
+    "create_token", TOKEN_KIND, codec_for(Token, "a token"), _create
+)
 
 
-def _wait(codec: Codec[Any]) -> Any:
-    async def wait_for_token(token_id: UUID) -> Any:
-        strand = require_strand("wait_for_token()")
-        return _value_of(await strand.journal.outside.resolution(strand, token_id), codec)
+def _wait(result_type: Any) -> OutsideStep[[UUID], Any]:
+    codec = codec_for(result_type, "the value of a token")
 
-    return wait_for_token
+    async def wait(strand: Strand, token_id: UUID) -> Any:
+        (subject,) = await strand.journal.outside.resolutions(strand, TOKEN_KIND, [token_id])
+        return _value_of(subject, codec)
 
-
-def _wait_blocking(codec: Codec[Any]) -> Any:
-    def wait_for_token(token_id: UUID) -> Any:
-        strand = require_strand("wait_for_token.blocking()")
-        outside = strand.journal.outside
-        return _value_of(outside.block(outside.resolution(strand, token_id)), codec)
-
-    return wait_for_token
+    return OutsideStep("wait_for_token", TOKEN_KIND, codec, wait)
 
 
 def _value_of(subject: Subject, codec: Codec[Any]) -> Any:
     if subject.outcome is SubjectOutcome.TIMED_OUT:
         raise TokenTimedOutError(f"nobody completed token {subject.id} in time")
     return codec.decode(subject.value or "null")
-
-
-def _step_for(result_type: Any, function: Any) -> Step[..., Any]:
-    return Step(
-        function,
-        name="wait_for_token",
-        retry=NO_RETRY,
-        timeout_seconds=None,
-        key=None,
-        codec=_codec(result_type),
-        kind=TOKEN_KIND,
-    )
-
-
-def _codec(result_type: Any) -> Codec[Any]:
-    return codec_for(result_type, "the value of a token")
 
 
 def _id_of(token: Token | UUID | str) -> UUID:
@@ -185,15 +162,3 @@ def _checked(
     if idempotency_key is not None and not 1 <= len(idempotency_key) <= TOKEN_KEY_LIMIT:
         raise InputError(f"create_token(idempotency_key=...) needs 1 to {TOKEN_KEY_LIMIT} characters")
     return seconds, found, idempotency_key
-
-
-_LONGEST_TIMEOUT_SECONDS = 2**31 - 1
-
-_TOKEN = codec_for(Token, "a token")
-
-_CREATE = Step(
-    _create, name="create_token", retry=NO_RETRY, timeout_seconds=None, key=None, codec=_TOKEN, kind=TOKEN_KIND
-)
-_CREATE_BLOCKING = Step(
-    _create_blocking, name="create_token", retry=NO_RETRY, timeout_seconds=None, key=None, codec=_TOKEN, kind=TOKEN_KIND
-)

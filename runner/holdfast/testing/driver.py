@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,12 +27,21 @@ class RunRow:
     attempt: int
     failures: int
     launcher: str | None
-    due_at: datetime | None
-    wait_kind: str | None
     result: str | None
     error: str | None
     reason: str | None
     message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A run that has not ended, of those that one test has triggered."""
+
+    id: UUID
+    state: State
+    attempt: int
+    due_at: datetime | None
+    wait_kind: str | None
 
 
 class Driver:
@@ -55,29 +64,47 @@ class Driver:
         return RunRow(**{**row, "state": State(row["state"])})
 
     async def drive(self, run_id: UUID, launch: Launch) -> RunRow:
-        """Make attempts until the run has ended, was suspended, or waits for somebody else.
+        """Make attempts of the run and of those that it triggers, until it has ended, was suspended, or waits for
+        somebody else.
 
-        An attempt that died counts as lost. A run that waits for a token when this is called waits until its time is
-        over, if it has one.
+        An attempt that died counts as lost. Where runs wait for a token when this is called, they wait until its time
+        is over, if it has one.
         """
         is_patient = True
         while True:
             run = await self.read(run_id)
+            while await self._store.value("cancel_follower"):
+                pass
             if run.state in FINAL or run.state is State.SUSPENDED:
                 return run
-            if run.state is State.WAITING and run.wait_kind == WaitKind.TOKEN and not (is_patient and run.due_at):
+            family = await self._family(run.launcher or "")
+            if not await self._move(family, run.launcher or "", launch, is_patient):
                 return run
             is_patient = False
-            if run.state is State.QUEUED:
-                await self._attempt(run_id, run.launcher or "", launch)
-            elif run.state in HOLDS_SLOT:
-                await self._store.value("lose_attempt", run_id, run.attempt, "nobody knows its process")
-            else:
-                assert run.due_at is not None, f"{run.state} without a time"
-                await self._clock.advance_to(run.due_at)
-                await self._store.value("queue_due_runs", [run_id])
 
-    async def _attempt(self, run_id: UUID, launcher: str, launch: Launch) -> None:
+    async def _family(self, launcher: str) -> list[Member]:
+        rows = await self._store.rows("read_test_family", launcher)
+        return [Member(**{**row, "state": State(row["state"])}) for row in rows]
+
+    async def _move(self, family: Sequence[Member], launcher: str, launch: Launch, is_patient: bool) -> bool:
+        """Do what comes next; False if there is nothing but waiting for somebody else."""
+        if any(member.state is State.QUEUED for member in family):
+            await self._attempt(launcher, launch)
+            return True
+        for member in family:
+            if member.state in HOLDS_SLOT:
+                await self._store.value("lose_attempt", member.id, member.attempt, "nobody knows its process")
+                return True
+        asks = any(member.wait_kind == WaitKind.TOKEN for member in family)
+        timed = [(member.due_at, member.id) for member in family if member.due_at is not None]
+        if not timed or (asks and not is_patient):
+            return False
+        due_at, first = min(timed)
+        await self._clock.advance_to(due_at)
+        await self._store.value("queue_due_runs", [first])
+        return True
+
+    async def _attempt(self, launcher: str, launch: Launch) -> None:
         admitted = await self._store.rows("admit_runs", [launcher], launcher, 1)
         if not admitted:
             await asyncio.sleep(0)  # someone else holds the row at this moment
@@ -86,7 +113,7 @@ class Driver:
         why = await launch(
             AttemptEnvironment(
                 database=self._runner_dsn,
-                run_id=run_id,
+                run_id=row["run_id"],
                 attempt=row["attempt"],
                 token=row["token"],
                 entrypoint=row["entrypoint"],
@@ -94,4 +121,4 @@ class Driver:
             )
         )
         # does nothing to an attempt that has told its end
-        await self._store.value("lose_attempt", run_id, row["attempt"], why)
+        await self._store.value("lose_attempt", row["run_id"], row["attempt"], why)

@@ -15,10 +15,11 @@ from holdfast.protocol.shared import SharedConnections
 from holdfast.runtime.attempt import Attempt
 from holdfast.runtime.branches import branching_threads
 from holdfast.runtime.faults import FaultPoint
+from holdfast.runtime.loading import load_task
 from holdfast.runtime.session import SessionSettings
 from holdfast.sdk.failure import Failure, restore
 from holdfast.sdk.signature import input_text
-from holdfast.sdk.task import Task
+from holdfast.sdk.task import Task, registered_tasks
 from holdfast.sdk.tokens import Token
 from holdfast.testing.clock import Clock, settable_clock
 from holdfast.testing.crashes import CrashPlan, CrashPoint, ProcessDied
@@ -173,7 +174,7 @@ class TaskEnvironment:
             owns_process=False,
             settings=self._settings,
             faults=_MortalFaults(plan, database),
-            load=lambda _: task,
+            load=lambda entrypoint: task if entrypoint == task.entrypoint else _find_task(entrypoint),
             database=database,
         )
         try:
@@ -185,6 +186,12 @@ class TaskEnvironment:
     def _take_plan(self) -> CrashPlan:
         planned, self._planned = self._planned, []
         return CrashPlan(planned)
+
+
+def _find_task(entrypoint: str) -> Task[..., Any]:
+    """The task of an entrypoint, also one that was defined inside of a test."""
+    defined = {task.entrypoint: task for task in registered_tasks().values()}
+    return defined[entrypoint] if entrypoint in defined else load_task(entrypoint)
 
 
 @dataclass(slots=True)

@@ -1,26 +1,4 @@
--- Tokens from outside: whoever knows the id may complete one. Locks are taken in the order subject, then run: so `park`
--- cannot miss what is resolved while it works.
-
--- Let the runs that are parked for this subject go on, and tell those that wait for it in a process.
-create or replace function holdfast.wake_waiters(p_subject uuid) returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-    v_now timestamptz := holdfast.now();
-begin
-    update holdfast.runs r set
-        state = case when r.state = 'Waiting' then 'Queued' else r.state end,
-        queued_at = case when r.state = 'Waiting' then coalesce(r.queued_at, v_now) else r.queued_at end,
-        wait_kind = case when r.state = 'Waiting' then null else r.wait_kind end,
-        -- a suspended run goes on as soon as somebody unsuspends it
-        due_at = case when r.state = 'Waiting' then null else v_now end
-    where r.id in (select w.run_id from holdfast.waits w where w.subject = p_subject)
-      and (r.state = 'Waiting' or (r.state = 'Suspended' and r.suspended_from = 'Waiting'));
-    delete from holdfast.waits w where w.subject = p_subject;
-    perform pg_notify('holdfast_' || p_subject, '');
-end
-$$;
+-- Tokens from outside: whoever knows the id may complete one.
 
 -- Complete a token with a value, JSON text. Completing it again with the same value is allowed (the answer may have been
 -- lost); with another it is refused, for the first write stands.

@@ -1,7 +1,5 @@
--- Tokens inside a run. The runner derives an id from the place of the call: a second attempt that makes the token again,
--- because the first died before it was recorded, gets the same one.
-
--- Make a token, or find the one that this place, or the idempotency key, has made before.
+-- Make a token, or find the one that this place, or the idempotency key, has made before. The runner derives the id from
+-- the place of the call: an attempt that makes it again, because the one before died too early, gets the same.
 create or replace function holdfast_v1.create_token(
     p_run_id uuid, p_attempt integer, p_session bytea,
     p_token_id uuid, p_timeout_seconds double precision, p_tags text[], p_idempotency_key text
@@ -30,30 +28,5 @@ begin
     where t.id = p_token_id and t.run_id = p_run_id
        or t.namespace = v_namespace and t.idempotency_key = p_idempotency_key;
     return v_token_id;
-end
-$$;
-
--- What is known of these subjects: an outcome (and a value) once resolved, else the seconds until it times out, if it does.
--- Subjects that do not exist for this run are left out. A token whose time has passed is resolved by whoever looks first.
-create or replace function holdfast_v1.look(p_run_id uuid, p_attempt integer, p_session bytea, p_subjects uuid[])
-returns table (subject uuid, outcome text, value text, remaining_seconds double precision)
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-    v_namespace text;
-    v_now timestamptz := holdfast.now();
-begin
-    select r.namespace into v_namespace from holdfast.runs r
-    where r.id = p_run_id and r.attempt = p_attempt and r.session_hash = sha256(p_session);
-    if not found then
-        perform holdfast.refuse_fenced(p_run_id, p_attempt);
-    end if;
-    update holdfast.tokens t set resolved_at = v_now, outcome = 'TimedOut'
-    where t.id = any(p_subjects) and t.namespace = v_namespace and t.outcome is null and t.expires_at <= v_now;
-    return query
-    select t.id, t.outcome, t.value, extract(epoch from t.expires_at - v_now)::double precision
-    from holdfast.tokens t
-    where t.id = any(p_subjects) and t.namespace = v_namespace;
 end
 $$;

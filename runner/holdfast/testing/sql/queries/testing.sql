@@ -18,7 +18,7 @@ on conflict (namespace, name) do update set concurrency = excluded.concurrency
 
 -- name: read_test_run
 -- Where a run stands, and how it ended.
-select state, attempt, failures, launcher, due_at, wait_kind, result, error, reason, message from holdfast.runs where id = $1
+select state, attempt, failures, launcher, result, error, reason, message from holdfast.runs where id = $1
 
 -- name: read_test_steps
 -- What a run has recorded, in the order of the records.
@@ -29,6 +29,12 @@ order by sequence
 -- name: lose_attempt
 -- The process of an attempt is gone.
 select holdfast.end_attempt($1, $2, 'Disruption', 'ProcessLost', $3)
+
+-- name: read_test_family
+-- The runs of one launcher that have not ended: those of one test.
+select id, state, attempt, due_at, wait_kind from holdfast.runs
+where launcher = $1 and finished_at is null and state <> 'Suspended'
+order by id
 
 -- name: complete_test_token
 -- Somebody answers.

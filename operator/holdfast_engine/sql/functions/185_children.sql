@@ -1,0 +1,56 @@
+-- Whether a run that may still ask for this one's result has not ended.
+create or replace function holdfast.has_open_parent(p_run_id uuid) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+    select exists (
+        select from holdfast.children c join holdfast.runs p on p.id = c.parent_id
+        where c.child_id = p_run_id and p.finished_at is null)
+$$;
+
+-- A run has ended: whoever waits for it goes on, and the runs that it has triggered and that follow it are to be canceled.
+create or replace function holdfast.tell_family() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if exists (select from holdfast.children c where c.child_id = new.id) then
+        perform holdfast.wake_waiters(new.id);
+    end if;
+    if new.state <> 'Succeeded' and exists (select from holdfast.children c where c.parent_id = new.id and c.follows) then
+        insert into holdfast.ended_parents (run_id) values (new.id) on conflict do nothing;
+    end if;
+    return null;
+end
+$$;
+
+create or replace trigger runs_finished after update of finished_at on holdfast.runs
+for each row when (old.finished_at is null and new.finished_at is not null) execute function holdfast.tell_family();
+
+-- Cancel one follower of an ended parent. Returns its id; null when there is none left. One at a time, so that a child that
+-- ends at the same moment, and tells its parent, is not waited for while other rows are locked.
+create or replace function holdfast.cancel_follower(p_grace_seconds double precision default 30) returns uuid
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_parent_id uuid;
+    v_child_id uuid;
+begin
+    loop
+        select p.run_id into v_parent_id from holdfast.ended_parents p limit 1 for update skip locked;
+        if v_parent_id is null then
+            return null;
+        end if;
+        select c.child_id into v_child_id
+        from holdfast.children c join holdfast.runs r on r.id = c.child_id
+        where c.parent_id = v_parent_id and c.follows and r.finished_at is null and r.state <> 'Canceling'
+        limit 1;
+        if v_child_id is not null then
+            perform holdfast.cancel_run(v_child_id, p_grace_seconds);
+            return v_child_id;
+        end if;
+        delete from holdfast.ended_parents p where p.run_id = v_parent_id;
+    end loop;
+end
+$$;
