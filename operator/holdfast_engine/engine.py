@@ -18,6 +18,7 @@ from holdfast_engine.services.admission import Admission
 from holdfast_engine.services.adoption import Adoption
 from holdfast_engine.services.due import DueRuns
 from holdfast_engine.services.exits import Exits
+from holdfast_engine.services.followers import Followers
 from holdfast_engine.services.retention import Retention
 from holdfast_engine.services.stops import Stops
 
@@ -105,6 +106,7 @@ class Engine:
         self._retention = self._loop(
             Retention(self._database, settings.retention_seconds), settings.retention_interval_seconds
         )
+        self._followers = self._loop(Followers(self._database), interval_seconds)
         self._exits = self._loop(Exits(self._database, launcher), interval_seconds)
         #: Which services a state is news for.
         self._interested: dict[str, tuple[ServiceLoop, ...]] = {
@@ -115,9 +117,10 @@ class Engine:
             State.SUSPENDED: (self._admission,),
             State.CANCELING: (self._stops, self._due),
             State.SUCCEEDED: (self._admission,),
-            State.FAILED: (self._admission, self._stops),
-            State.TIMED_OUT: (self._admission, self._stops),
-            State.CANCELED: (self._admission, self._stops),
+            State.FAILED: (self._admission, self._stops, self._followers),
+            State.TIMED_OUT: (self._admission, self._stops, self._followers),
+            State.CANCELED: (self._admission, self._stops, self._followers),
+            State.EXPIRED: (self._followers,),
         }
 
     async def __aenter__(self) -> Self:
@@ -181,7 +184,10 @@ class Engine:
 
     @property
     def _loops(self) -> Iterable[ServiceLoop]:
-        return (self._adoption, self._exits, self._due, self._admission, self._stops, self._retention)
+        return (
+            *(self._adoption, self._exits, self._due, self._admission),
+            *(self._stops, self._followers, self._retention),
+        )
 
     def _loop(self, service: Service, interval_seconds: float) -> ServiceLoop:
         return ServiceLoop(service, interval_seconds, self._note_pass)

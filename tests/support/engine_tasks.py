@@ -6,7 +6,9 @@ import asyncio
 import os
 import sys
 
-from holdfast import run_info, step, task
+from typing import Any
+
+from holdfast import NonRetryableError, create_token, run_info, step, task, trigger_and_wait, wait_for_token
 
 
 def tell(line: str) -> None:
@@ -47,6 +49,34 @@ async def wait_for_file() -> int:
     while not os.path.exists(os.environ["GO"]):  # noqa: ASYNC110 - a file tells nobody that it was made
         await asyncio.sleep(0.01)
     return run_info().attempt
+
+
+@task
+async def wait_for_token_here() -> Any:
+    """Tell which token it waits for, and return what that is completed with and the number of the attempt."""
+    token = await create_token()
+    tell(str(token))
+    return [await wait_for_token(token), run_info().attempt]
+
+
+@task
+async def wait_for_child() -> Any:
+    """Wait for a run of `succeed`."""
+    return await trigger_and_wait(succeed, queue=run_info().queue)
+
+
+@task
+async def fail_beside_a_child() -> None:
+    """Trigger a run that never ends, and fail once it runs."""
+
+    async def fail() -> None:
+        while not os.path.exists(os.environ["GO"]):  # noqa: ASYNC110 - a file tells nobody that it was made
+            await asyncio.sleep(0.01)
+        raise NonRetryableError("enough")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(trigger_and_wait(hold_once))
+        group.create_task(fail())
 
 
 @task

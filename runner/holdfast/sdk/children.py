@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, Unpack
 from uuid import UUID
 
-from pydantic import JsonValue
-
 from holdfast.contract.limits import BATCH_LIMIT
 from holdfast.domain.errors import ChildFailedError, InputError
 from holdfast.domain.states import State
 from holdfast.domain.subjects import Child, ChildRequest, Subject
-from holdfast.sdk.codec import codec_for
+from holdfast.sdk.codec import PlainJson, codec_for
 from holdfast.sdk.failure import Failure
 from holdfast.sdk.journal import Strand
 from holdfast.sdk.outside_step import OutsideStep
@@ -205,7 +203,7 @@ def _end(subject: Subject) -> ChildEnd:
 
 
 def _results(task: Task[..., Any] | str, children: Sequence[Child], ends: Sequence[ChildEnd]) -> list[ChildResult[Any]]:
-    codec = task.codec if isinstance(task, Task) else codec_for(JsonValue, "the result of a run")
+    codec = task.codec if isinstance(task, Task) else codec_for(PlainJson, "the result of a run")
     results: list[ChildResult[Any]] = []
     for child, end in zip(children, ends, strict=True):
         if end.state is State.SUCCEEDED:

@@ -7,6 +7,7 @@ and fit for PostgreSQL's ``json``.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Annotated, Any, Generic, Never, NoReturn, Protocol, TypeVar, get_args, get_origin
 
@@ -160,6 +161,20 @@ class _TaggedForm:
         return tagged.decode(text)
 
 
+class PlainJson:
+    """The annotation of what comes from outside and is JSON, nothing else: no tag in it means anything."""
+
+
+class _JsonForm:
+    """For `PlainJson`."""
+
+    def settle(self, value: object) -> tuple[str, Any]:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")), value
+
+    def decode(self, text: str) -> Any:
+        return json.loads(text)
+
+
 class _ExactForm:
     """For `str`, `int`, `float`, `bool` and `None`: values of exactly that type."""
 
@@ -191,6 +206,8 @@ _NOTHING = (None, Never, NoReturn)
 def _form_for(annotation: object) -> _Form:
     if get_origin(annotation) is Annotated and get_args(annotation)[0] is Any:
         annotation = Any
+    if annotation is PlainJson:
+        return _JsonForm()
     if annotation is Any or annotation is object:
         return _TaggedForm()
     if annotation in _NOTHING:

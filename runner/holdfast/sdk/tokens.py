@@ -12,12 +12,10 @@ from datetime import timedelta
 from typing import Any, TypeVar, overload
 from uuid import UUID
 
-from pydantic import JsonValue
-
 from holdfast.contract.limits import TOKEN_KEY_LIMIT, TOKEN_TAGS_LIMIT
 from holdfast.domain.errors import InputError, TokenTimedOutError
 from holdfast.domain.subjects import Subject, SubjectOutcome
-from holdfast.sdk.codec import Codec, codec_for
+from holdfast.sdk.codec import Codec, PlainJson, codec_for
 from holdfast.sdk.journal import Strand
 from holdfast.sdk.outside_step import OutsideStep
 
@@ -81,10 +79,10 @@ class _WaitForToken:
     """``wait_for_token``: a step of its own."""
 
     @overload
-    async def __call__(self, token: Token | UUID | str) -> JsonValue: ...
+    async def __call__(self, token: Token | UUID | str) -> Any: ...
     @overload
     async def __call__(self, token: Token | UUID | str, result_type: type[T]) -> T: ...
-    async def __call__(self, token: Token | UUID | str, result_type: Any = JsonValue) -> Any:
+    async def __call__(self, token: Token | UUID | str, result_type: Any = PlainJson) -> Any:
         """Wait until the token is completed and return the value; above a few seconds without a process.
 
         Args:
@@ -100,10 +98,10 @@ class _WaitForToken:
         return await _wait(result_type)(_id_of(token))
 
     @overload
-    def blocking(self, token: Token | UUID | str) -> JsonValue: ...
+    def blocking(self, token: Token | UUID | str) -> Any: ...
     @overload
     def blocking(self, token: Token | UUID | str, result_type: type[T]) -> T: ...
-    def blocking(self, token: Token | UUID | str, result_type: Any = JsonValue) -> Any:
+    def blocking(self, token: Token | UUID | str, result_type: Any = PlainJson) -> Any:
         """The same in a ``def`` task, whose thread it blocks."""
         return _wait(result_type).blocking(_id_of(token))
 
