@@ -69,7 +69,7 @@ class PodLauncher:
         self._live: dict[AttemptId, PodView] = {}
         self._exits: dict[AttemptId, Exit] = {}
         self._released: set[str] = set()
-        """Uids of pods that are over, and there."""
+        """Uids of pods whose attempts are over, and which are there."""
         self._stopping: dict[AttemptId, float] = {}
         """The grace with which a pod was asked to end."""
         self._confirming: dict[AttemptId, asyncio.Task[None]] = {}
@@ -233,7 +233,7 @@ class PodLauncher:
             self._owners.note_image(pod.run_id, pod.attempt_container.image_id)
         if is_deleted:
             self._lose(id, pod)
-        elif not pod.is_over:
+        elif not pod.has_ended:
             self._live[id] = pod
         elif pod.uid not in self._released:
             self._end(id, pod, exit_of(pod))

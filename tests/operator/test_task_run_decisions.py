@@ -142,6 +142,19 @@ def test_pods_of_ended_attempts_are_kept_for_a_while() -> None:
     assert decide(snapshot(run=run(), pods=(view,)), POLICY).pods_to_delete == ()
 
 
+def test_what_goes_on_beside_an_ended_attempt_is_given_time_to_leave() -> None:
+    own = {"name": "attempt", "state": ended(0, "Completed")}  # at 10:05
+    helper = {"name": "helper", "state": {"running": {}}}
+    view = pod_view(pod({"phase": "Running", "containerStatuses": [own, helper]}, is_command=True))
+    assert view is not None
+    over = run(State.SUCCEEDED, finished_at=NOW, attempts=(attempt(ended_at=NOW, outcome="Succeeded"),))
+    seen = snapshot(run=over, pods=(view,), now=datetime(2026, 11, 21, 10, 5, 4, tzinfo=UTC))
+    policy = Policy(pod_retention_seconds=0, leave_seconds=10)
+    assert decide(seen, policy).pods_to_delete == ()
+    assert decide(seen, policy).again_seconds == 6
+    assert decide(replace(seen, now=NOW), policy).pods_to_delete == (view,)
+
+
 def test_a_status_that_is_the_same_is_not_written() -> None:
     first = run_status(resource(), run(), (), None)
     later = run_status(resource(first), replace(run(), now=NOW + timedelta(hours=1)), (), None)
