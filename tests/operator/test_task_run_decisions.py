@@ -234,3 +234,36 @@ def test_reasons_that_nobody_knows_are_one_series() -> None:
         count(metrics, {}, run(State.FAILED, finished_at=NOW, attempts=(lost,)))
     [series] = [each for each in metrics.attempts.collect()[0].samples if each.name.endswith("_total")]
     assert (series.labels["reason"], series.value) == ("Other", 100)
+
+
+AFTER_THE_FIRST = {
+    "in its backoff": run(State.BACKOFF, due_at=NOW + timedelta(seconds=5)),
+    "in the queue": run(State.QUEUED, now=NOW + timedelta(seconds=5)),
+    "in the next attempt": run(State.STARTING, attempt=2),
+}
+
+
+@pytest.mark.parametrize("seen", AFTER_THE_FIRST)
+def test_a_retry_is_told_and_counted_however_late_somebody_looks(seen: str) -> None:
+    lost = attempt(ended_at=NOW, outcome="Failed", failure=FailureClass.APP, reason="ExitCode")
+    following = attempt(2, admitted_at=NOW + timedelta(seconds=5))
+    now = AFTER_THE_FIRST[seen]
+    now = replace(now, attempts=(lost, following)[: now.attempt])
+    metrics, before = Metrics(), {"phase": "Running", "attempt": 1, "attempts": [{"number": 1}]}
+
+    count(metrics, before, now)
+    told = [news.sentence for news in news_of(before, now, "order-42") if news.reason == "RetryScheduled"]
+
+    assert told == ["attempt 2 is due at 2026-11-21T10:10:05Z (0 of 3 failures)"]
+    labels = {"namespace": "shop", "queue": "orders"}
+    value = metrics.registry.get_sample_value
+    assert value("holdfast_retries_total", {**labels, "class": "App"}) == 1
+    assert value("holdfast_retry_backoff_seconds_sum", labels) == 5
+
+
+def test_a_failure_that_was_the_last_one_is_no_retry() -> None:
+    lost = attempt(ended_at=NOW, outcome="Failed", failure=FailureClass.APP, reason="ExitCode")
+    metrics, over = Metrics(), run(State.FAILED, finished_at=NOW, attempts=(lost,))
+    count(metrics, {}, over)
+    assert list(metrics.retries.collect()[0].samples) == []
+    assert "RetryScheduled" not in [news.reason for news in news_of({}, over, "order-42")]
