@@ -53,6 +53,13 @@ def test_what_was_removed_does_not_come_back_by_a_late_message(store: Store) -> 
     assert store.put(TASK_RUNS, thing(TASK_RUNS, "a", 13, uid="another")), "made again, it is another one"
 
 
+def test_what_the_api_server_itself_says_is_there_comes_back(store: Store) -> None:
+    store.put(PODS, thing(PODS, "a", 10))
+    store.remove(PODS, "shop", "a")
+    assert store.restore(PODS, thing(PODS, "a", 10))
+    assert store.put(PODS, thing(PODS, "a", 11)), "and is followed from there on"
+
+
 def test_a_late_deletion_does_not_remove_what_came_after_it(store: Store) -> None:
     store.put(TASK_RUNS, thing(TASK_RUNS, "a", 20, uid="second"))
     assert not store.note_deleted(TASK_RUNS, thing(TASK_RUNS, "a", 15, uid="first"))
