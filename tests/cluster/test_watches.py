@@ -245,7 +245,7 @@ async def test_a_watch_that_is_never_accepted_ends_all_of_them(
     await namespace("create", "role", "reader", "--verb=list,watch", "--resource=taskruns,taskqueues,pods")
     await namespace("create", "rolebinding", "reader", "--role=reader", f"--serviceaccount={here}:default")
     reader = await api_server.kubectl_as(here, "default")
-    async with starting(reader.kubeconfig, store, here, start_seconds=2.0) as started:
+    async with starting(reader.kubeconfig, store, here, start_seconds=12.0) as started:
         with pytest.raises(WatchesEndedError, match=rf"not accepted a watch of {TASKS.path(here)}\."):
             await started.until_up()
 
