@@ -37,7 +37,7 @@ async def test_the_census_goes_on_whoever_deletes_its_pods(scene: NodeScene) -> 
     await kubectl.apply(SLOW)
     await kubectl("apply", "-f", CENSUS)
     for attempt in (1, 2):
-        await until_running(kubectl, attempt)
+        await until_in_mid_run(scene, attempt)
         await kubectl("delete", "pod", f"census-{attempt}")
     await kubectl("wait", "--for=condition=Succeeded", "taskrun/census", "--timeout=120s")
 
@@ -64,13 +64,14 @@ async def test_the_census_goes_on_whoever_deletes_its_pods(scene: NodeScene) -> 
     assert "attempt 3 goes on after" in described.split("Events:")[1]
 
 
-async def until_running(kubectl: Kubectl, attempt: int) -> None:
-    """Wait until that attempt is in mid-run."""
-    await kubectl.until(
-        "taskrun",
-        "census",
-        lambda run: run.get("status", {}).get("phase") == "Running" and run["status"]["attempt"] == attempt,
-    )
+async def until_in_mid_run(scene: NodeScene, attempt: int) -> None:
+    """Wait until that attempt has recorded a step, from which the next one can go on."""
+    recorded = """
+        select 1 from holdfast.steps s join holdfast.runs r on r.id = s.run_id
+        where r.namespace = $1 and r.name = 'census' and s.attempt = $2 limit 1
+    """
+    while not await scene.installation.rows(recorded, scene.namespace, attempt):
+        pass
 
 
 async def told(kubectl: Kubectl) -> list[str]:
