@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
+from holdfast.contract.dsn import check_dsn
 from holdfast.domain.errors import UnavailableError
 from holdfast.protocol.refusals import is_passing
 from holdfast_engine.postgres.queries import queries
@@ -43,8 +44,10 @@ class EngineDatabase:
         """Connect.
 
         Raises:
+            InputError: the DSN is none.
             UnavailableError: the database cannot be reached.
         """
+        check_dsn(self._dsn)
         try:
             self._pool = await asyncpg.create_pool(
                 self._dsn,
