@@ -20,7 +20,7 @@ _HIGHEST_ATTEMPT = 2**31 - 1
 """What the database takes. Anybody may write anything into the labels of a pod of his own."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerView:
     """A container of a pod; what has not happened is ``None``."""
 
@@ -35,7 +35,7 @@ class ContainerView:
     image_id: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PodView:
     """A pod of an attempt."""
 

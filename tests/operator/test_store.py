@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -119,7 +120,7 @@ def test_it_keeps_what_is_read_and_nothing_else(store: Store) -> None:
     pod["spec"] = {"nodeName": "n1", "containers": [{"image": "large"}]}
     pod["status"] = {
         "phase": "Running",
-        "conditions": [{"type": "Ready", "status": "True"}, {"type": "Initialized", "status": "True"}],
+        "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Initialized", "status": "True"}],
         "containerStatuses": [{"name": "task", "state": {"running": {}}, "image": "large"}],
     }
     store.put(PODS, pod)
@@ -128,8 +129,19 @@ def test_it_keeps_what_is_read_and_nothing_else(store: Store) -> None:
     assert kept["metadata"]["annotations"] == {RUN_ID_ANNOTATION: RUN_ID}
     assert "managedFields" not in kept["metadata"]
     assert kept["spec"] == {"nodeName": "n1"}
-    assert kept["status"]["conditions"] == [{"type": "Ready", "status": "True"}]
+    assert kept["status"]["conditions"] == [{"type": "PodScheduled", "status": "True"}]
     assert kept["status"]["containerStatuses"] == [{"name": "task", "state": {"running": {}}}]
+
+
+def test_objects_share_the_keys_that_each_parsed_text_has_of_its_own() -> None:
+    text = json.dumps({**thing(TASK_RUNS, "a", 1), "status": {"runID": RUN_ID, "attempts": [{"number": 1}]}})
+    one, other = (trimmed(TASK_RUNS, json.loads(text)) for _ in range(2))
+    for a, b in (
+        (one["status"], other["status"]),
+        (one["status"]["attempts"][0], other["status"]["attempts"][0]),
+        (one["metadata"], other["metadata"]),
+    ):
+        assert [id(key) for key in a] == [id(key) for key in b]
 
 
 def test_the_input_is_kept_until_the_run_is_accepted(store: Store) -> None:
