@@ -28,6 +28,8 @@ class OperatorSettings:
 
     #: Connection string, as a role that owns the schema.
     database: str = field(repr=False)
+    #: How long a migration waits for a database that is not there yet. Default 300; 0: not at all.
+    database_wait_seconds: float = 300.0
     #: Secret in the namespace of a run from which its pods read their connection string, as `holdfast_runner`.
     runner_secret: str = "holdfast-runner"
     #: Key in that Secret.
