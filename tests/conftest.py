@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.support.databases import Database, Server, Servers, running_server
 from tests.support.pooler import Pooler, running_pooler
 
 # The machine may be busy: no test fails for being slow. What fails is printed with what reproduces it.
-settings.register_profile("holdfast", deadline=None, print_blob=True)
+settings.register_profile("holdfast", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("holdfast")
 
 
