@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+import pytest
+
 from tests.cluster.installation import ROOT, VERSION
 from tests.cluster.node_scene import NodeScene, ends
 from tests.cluster.rig.kubectl import Kubectl
@@ -28,10 +30,11 @@ async def counted_by_a_plain_loop(kubectl: Kubectl) -> Any:
     container = {"name": "plain", "image": f"holdfast-census:{VERSION}", "command": command}
     spec = {"containers": [container], "restartPolicy": "Never"}
     await kubectl.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "plain"}, "spec": spec})
-    await kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/plain", "--timeout=120s")
+    await kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/plain", "--timeout=180s")
     return json.loads(await kubectl("logs", "plain"))
 
 
+@pytest.mark.timeout(400, func_only=True)
 async def test_the_census_goes_on_whoever_deletes_its_pods(scene: NodeScene) -> None:
     kubectl = scene.kubectl
     await kubectl.apply(SLOW)
@@ -39,7 +42,7 @@ async def test_the_census_goes_on_whoever_deletes_its_pods(scene: NodeScene) -> 
     for attempt in (1, 2):
         await until_in_mid_run(scene, attempt)
         await kubectl("delete", "pod", f"census-{attempt}")
-    await kubectl("wait", "--for=condition=Succeeded", "taskrun/census", "--timeout=120s")
+    await kubectl("wait", "--for=condition=Succeeded", "taskrun/census", "--timeout=180s")
 
     run = await scene.row("census")
     assert json.loads(run["result"]) == await counted_by_a_plain_loop(kubectl)

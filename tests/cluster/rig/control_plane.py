@@ -93,7 +93,7 @@ class ControlPlane:
         if scheduler:
             self.scheduler.start()
         self.kubectl.run("apply", "-k", str(CRDS))
-        self.kubectl.run("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        self.kubectl.run("wait", "--for=condition=Established", "crd", "--all", "--timeout=120s")
         if controllers:
             self.controllers.wait_until(self._has_service_accounts, "service accounts were made")
 
