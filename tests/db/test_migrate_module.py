@@ -61,7 +61,9 @@ async def test_a_database_that_is_late_is_waited_for(private_server: Server) -> 
         await private_server.postgres.start()
         out, err = await process.communicate()
 
-    assert re.match(r"holdfast: the database is not there yet, after \d+ of 300 s: Cannot connect to the database:", told)
+    assert re.match(
+        r"holdfast: the database is not there yet, after \d+ of 300 s: Cannot connect to the database:", told
+    )
     assert process.returncode == 0, err
     assert b"0001_core" in out
 
