@@ -27,7 +27,9 @@ from benchmarks.server import running_server
 from benchmarks.table import render
 from tests.cluster.node_scene import NodeScene
 from tests.cluster.node_scene import fresh_scene as fresh_node_scene
+from tests.cluster.rig import requirements
 from tests.cluster.rig.control_plane import running_control_plane
+from tests.cluster.rig.errors import Unavailable
 from tests.cluster.rig.fake_nodes import FakeNodes, running_fake_nodes
 from tests.cluster.rig.node import Node
 
@@ -51,7 +53,10 @@ _BENCHMARKS = (*_ON_FAKE_NODES, *_ON_THE_NODE)
 def main() -> None:
     """Measure what the arguments ask for."""
     given = _parser().parse_args()
-    lines = _measure(given)
+    try:
+        lines = _measure(given)
+    except Unavailable as reason:
+        sys.exit(f"{reason}. --only names the benchmarks that can run here")
     _LATEST.write_text(json.dumps(report(lines, is_quick=False), indent=2, ensure_ascii=False) + "\n")
     print(render(lines))
     missed = [line.what for line in lines if not line.is_ok]
@@ -77,12 +82,16 @@ def _parser() -> argparse.ArgumentParser:
 
 def _measure(given: argparse.Namespace) -> list[Line]:
     names = given.only or _BENCHMARKS
+    on_fake_nodes = [name for name in _ON_FAKE_NODES if name in names]
+    on_the_node = [name for name in _ON_THE_NODE if name in names]
+    if on_the_node:
+        requirements.check()  # before minutes are spent on the others
     lines: list[Line] = []
-    if on_fake_nodes := [name for name in _ON_FAKE_NODES if name in names]:
+    if on_fake_nodes:
         with running_control_plane(controllers=True, scheduler=True) as plane, running_fake_nodes(plane) as nodes:
             lines += asyncio.run(_measure_on_fake_nodes(nodes, on_fake_nodes, given))
-    if on_the_node := [name for name in _ON_THE_NODE if name in names]:
-        _say("Building images")
+    if on_the_node:
+        _say("Bringing up the node, as soon as nobody else has it, and building images")
         with measured_node() as node:
             lines += asyncio.run(_measure_on_the_node(node, on_the_node, given))
     return lines
