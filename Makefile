@@ -31,7 +31,7 @@ bench: venv ## Measure against the raw floor and the peers; prints a table
 	@scripts/venv.sh bench || echo "The peers did not install: measuring without them" >&2
 	@$(PY) -m benchmarks
 
-bench-cluster: venv ## Measure the operator on a real API server with simulated nodes (ARGS=… , see --help)
+bench-cluster: venv ## Measure the operator with simulated nodes, and runs on a real node (ARGS=… , see --help)
 	@$(PY) -m benchmarks.cluster $(ARGS)
 
 generate: venv ## Write the generated files

@@ -9,19 +9,20 @@ Tests in `tests/db`, and those marked `postgres15`, run on PostgreSQL 18 and on 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.support.databases import Database, Server, Servers, running_server
 from tests.support.pooler import Pooler, running_pooler
 
 # The machine may be busy: no test fails for being slow. What fails is printed with what reproduces it.
-settings.register_profile("holdfast", deadline=None, print_blob=True)
+settings.register_profile("holdfast", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("holdfast")
 
 
@@ -32,6 +33,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--crash-kills", type=int, default=2, help="SIGKILLs of each shape of program (2); 0: everywhere")
     parser.addoption("--storm-seconds", type=int, default=40, help="how long the storm on the real node lasts (40)")
     parser.addoption("--storm-seed", type=int, help="its seed; default: one by chance, which is printed")
+
+
+def pytest_configure() -> None:
+    """What a shell starts in the background ignores SIGINT, and so would every process that a test interrupts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,1 +1,1 @@
-"""Benchmarks of the operator on a real API server."""
+"""Benchmarks of the operator on a real API server, and of runs on a real node."""

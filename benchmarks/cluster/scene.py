@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -80,14 +81,18 @@ class Scene:
 
     async def define(self, concurrency: int) -> None:
         """Apply the Task and its queue, and wait until the operator has taken note."""
-        container = {"name": "attempt", "resources": {"requests": {"cpu": "1m"}}}
-        template = {"spec": {**self.nodes.placement(), "containers": [container]}}
-        task = {"image": "shop:1", "entrypoint": "shop:work", "queueName": QUEUE, "podTemplate": template}
+        task = {"image": "shop:1", "entrypoint": "shop:work", "queueName": QUEUE, "podTemplate": self.pod_template()}
         await self.kubectl.apply(
             _resource("Task", TASK, task), _resource("TaskQueue", QUEUE, {"concurrency": concurrency})
         )
         await self.kubectl.until("task", TASK, _is_ready)
         await self.kubectl.until("taskqueue", QUEUE, _is_ready)
+
+    def pod_template(self, annotations: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+        """Where pods run, and what tells their nodes how they do."""
+        container = {"name": "attempt", "resources": {"requests": {"cpu": "1m"}}}
+        spec = {**self.nodes.placement(), "containers": [container]}
+        return {"metadata": {"annotations": dict(annotations)}, "spec": spec}
 
 
 def task_run(name: str) -> dict[str, Any]:

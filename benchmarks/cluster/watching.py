@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -15,6 +16,8 @@ from holdfast_operator.watch_session import watch_session
 
 _WATCH_SECONDS = 3600
 _FOR_EVER = aiohttp.ClientTimeout(total=None)
+_NOT_YET = 429
+_RETRY_SECONDS = 0.2
 
 
 async def changes(
@@ -40,6 +43,9 @@ async def changes(
             while True:  # an API server ends the watch of who reads too slowly: it goes on from there
                 since = {"resourceVersion": str(version)} if version else {}
                 async with session.get(url, params=query | since, timeout=_FOR_EVER) as response:
+                    if response.status == _NOT_YET:  # it says so of a kind whose CRD is new
+                        await asyncio.sleep(_RETRY_SECONDS)
+                        continue
                     response.raise_for_status()
                     async for line in response.content:
                         event = json.loads(line)

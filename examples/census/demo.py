@@ -37,7 +37,6 @@ from holdfast_engine.local.state_directory import StateDirectory
 
 MANIFEST = Path(__file__).with_name("taskrun.yaml")
 STEPS_BEFORE_THE_KILL = 40
-TIME_LIMIT_SECONDS = 60.0
 PACKAGES_SHOWN = 8
 
 console = Console(highlight=False, soft_wrap=True)
@@ -170,8 +169,6 @@ def check(story: Story, expected: dict[str, Any]) -> list[str]:
         problems.append(f"the step of {package} was finished, and executed again")
     for package in sorted(story.finished_before_the_kill - story.executed_before):
         problems.append(f"the step of {package} is recorded, and was never executed")
-    if time.monotonic() - began_at > TIME_LIMIT_SECONDS:
-        problems.append(f"it took longer than {TIME_LIMIT_SECONDS:g} seconds")
     return problems
 
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
+from holdfast.contract.dsn import check_dsn
 from holdfast.domain.errors import UnavailableError
 from holdfast.protocol.refusals import is_passing
+from holdfast_engine.postgres.connections import Connections
 from holdfast_engine.postgres.queries import queries
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
-    Pool = asyncpg.Pool[asyncpg.Record]
 
 POOL_SIZE = 4
 CONNECT_TIMEOUT_SECONDS = 10.0
@@ -37,27 +38,19 @@ class EngineDatabase:
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
-        self._pool: Pool | None = None
+        self._connections: Connections | None = None
 
     async def open(self) -> None:
         """Connect.
 
         Raises:
+            InputError: the DSN is none.
             UnavailableError: the database cannot be reached.
         """
+        check_dsn(self._dsn)
+        self._connections = Connections(self._opened, POOL_SIZE)
         try:
-            self._pool = await asyncpg.create_pool(
-                self._dsn,
-                min_size=0,
-                max_size=POOL_SIZE,
-                max_inactive_connection_lifetime=0,  # a new connection would be in front of the next admission
-                timeout=CONNECT_TIMEOUT_SECONDS,
-                command_timeout=COMMAND_TIMEOUT_SECONDS,
-                init=_init,
-                reset=_keep,
-                server_settings=_SETTINGS,
-            )
-            await self._pool.execute("select")
+            await self._connections.fetch("select")
         except Exception as error:
             if is_passing(error):
                 reason = str(error) or type(error).__name__
@@ -66,8 +59,8 @@ class EngineDatabase:
 
     async def rows(self, query: str, *arguments: object) -> list[asyncpg.Record]:
         """Run the query of that name and return its rows."""
-        assert self._pool is not None, "open() comes first"
-        return await self._pool.fetch(queries()[query].text, *arguments)
+        assert self._connections is not None, "open() comes first"
+        return await self._connections.fetch(queries()[query].text, *arguments)
 
     async def value(self, query: str, *arguments: object) -> Any:
         """Run the query of that name and return the first column of its first row; ``None`` if it has none."""
@@ -85,19 +78,19 @@ class EngineDatabase:
 
     async def aclose(self) -> None:
         """Close all connections. May come twice, or before ``open``."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.terminate()
+        if self._connections is not None:
+            self._connections.terminate()
+
+    async def _opened(self) -> Connection:
+        connection = await self.connect()
+        try:
+            await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
 
 
 def columns(rows: Sequence[Sequence[object]], count: int) -> list[list[object]]:
     """The ``count`` columns of ``rows`` as lists: what ``unnest`` takes."""
     return [[row[index] for row in rows] for index in range(count)]
-
-
-async def _init(connection: Connection) -> None:
-    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
-
-
-async def _keep(connection: Connection) -> None:
-    """Nothing to reset: the engine leaves no state in a session, and a round trip after each query would cost."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -21,6 +22,9 @@ _JSON_LEVELS = 12_000
 """More than the API server takes: an object that one user nested deeper than Python reads by itself would end every
 list and every watch, those of all others too. With twice as many, what recurs without an end overflows the stack."""
 
+_NEW_OBJECTS = 10_000
+"""Between two looks of the garbage collector at the newest objects. By default it is 700, which one run makes."""
+
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -33,6 +37,8 @@ def main() -> OperatorExit:
     logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
     logging.getLogger("kopf").setLevel(logging.WARNING)
     sys.setrecursionlimit(_JSON_LEVELS)
+    gc.set_threshold(_NEW_OBJECTS)
+    gc.freeze()  # what was imported stays: no need to look at all of it again and again
     # Half of all series would tell when a counter was made, and nobody asks.
     disable_created_metrics()  # type: ignore[no-untyped-call]  # the package is typed in part
     try:

@@ -11,7 +11,8 @@ from kubernetes.aio.config import ConfigException, load_incluster_config, load_k
 
 from holdfast.domain.errors import HoldfastError
 
-POOL_SIZE = 100
+POOL_SIZE = 32
+"""Each connection holds a third of a megabyte, nearly all of it a buffer of the TLS protocol."""
 KUBECONFIG = "KUBECONFIG"
 
 
@@ -27,7 +28,7 @@ async def api_client(
     Args:
         kubeconfig: default: the file named by ``KUBECONFIG``; without it, the service account of this pod, whose
             token is read again each minute because Kubernetes changes it.
-        pool_size: connections at the same time. Default 100.
+        pool_size: connections at the same time; further requests wait for one. Default 32.
         trust_env: go through the proxy that ``HTTPS_PROXY`` names. Off by default, because it costs more than the
             request itself.
 

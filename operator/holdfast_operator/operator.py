@@ -73,7 +73,10 @@ class Operator:
             client = await api_client(self._kubeconfig, trust_env=settings.trust_env)
             client_metrics = ClientMetrics(self.metrics.registry, client.configuration.host)
             kube = await stack.enter_async_context(Kube(client, client_metrics))
-            lease = self._lease(Kube(client, client_metrics, timeout_seconds=REQUEST_TIMEOUT_SECONDS))
+            # A connection of its own: the Lease waits behind no other request.
+            own_client = await api_client(self._kubeconfig, pool_size=1, trust_env=settings.trust_env)
+            own_kube = Kube(own_client, client_metrics, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
+            lease = self._lease(await stack.enter_async_context(own_kube))
             self.keep_signals()
             self.health.not_ready = ""  # one that stands by is ready: to take over
             if not await self._won(lease):

@@ -23,7 +23,7 @@ from holdfast_operator.kinds import PODS, TASK_QUEUES, Kind, Object
 from holdfast_operator.kube import Kube
 from holdfast_operator.kube_errors import AlreadyExists, KubeError, NotFound
 from holdfast_operator.objects import uid_of
-from holdfast_operator.pod_selector import POD_SELECTOR
+from holdfast_operator.pod_selector import POD_SELECTOR, STRAY_SELECTOR, is_stray, with_label
 from holdfast_operator.pods import PodView, pod_view
 from holdfast_operator.rows import TaskRunRows
 from holdfast_operator.run_namespaces import RunNamespaces
@@ -69,7 +69,9 @@ class PodLauncher:
         self._live: dict[AttemptId, PodView] = {}
         self._exits: dict[AttemptId, Exit] = {}
         self._released: set[str] = set()
-        """Uids of pods that are over, and there."""
+        """Uids of pods whose attempts are over, and which are there."""
+        self._strays: list[PodView] = []
+        """Live pods without the label by which they are watched, found by the last look."""
         self._stopping: dict[AttemptId, float] = {}
         """The grace with which a pod was asked to end."""
         self._confirming: dict[AttemptId, asyncio.Task[None]] = {}
@@ -170,18 +172,27 @@ class PodLauncher:
         await self._run_namespaces.aclose()
 
     async def _list(self) -> None:
+        strays: list[Object] = []
         try:
             for namespace in self._namespaces:
                 for pod in await self._kube.list(PODS, namespace, labels=POD_SELECTOR):
                     self._store.put(PODS, pod)
+                strays += await self._kube.list(PODS, namespace, labels=STRAY_SELECTOR)
         except KubeError as error:
             raise LaunchError(f"the pods cannot be listed: {error.message}") from error
         views = [pod_view(pod) for pod in self._store.all(PODS)]
-        await self._run_namespaces.learn({view.run_id for view in views if view is not None})
+        found = [pod_view(with_label(pod)) for pod in strays]
+        self._strays = [view for view in found if view is not None and not view.has_ended]
+        await self._run_namespaces.learn({view.run_id for view in (*views, *self._strays) if view is not None})
 
     def _see_all(self) -> None:
         for pod in list(self._store.all(PODS)):
             self._see(PODS, pod, False)
+        for stray in self._strays:
+            id = AttemptId(stray.run_id, stray.attempt)
+            if id not in self._live and self._run_namespaces.is_in(stray.run_id, stray.namespace):
+                self._live[id] = stray
+                self._lose(id, stray)
 
     async def _body(self, launch: Launch, owner: Object) -> dict[str, Any]:
         queue = self._store.get(TASK_QUEUES, launch.namespace, launch.queue)
@@ -233,7 +244,7 @@ class PodLauncher:
             self._owners.note_image(pod.run_id, pod.attempt_container.image_id)
         if is_deleted:
             self._lose(id, pod)
-        elif not pod.is_over:
+        elif not pod.has_ended:
             self._live[id] = pod
         elif pod.uid not in self._released:
             self._end(id, pod, exit_of(pod))
@@ -256,22 +267,30 @@ class PodLauncher:
             self._confirming[id] = task
 
     async def _confirm(self, id: AttemptId, pod: PodView) -> None:
-        """A pod that is not seen any more counts as gone when the API server says so."""
+        """A pod that is not seen any more counts as gone when the API server says so.
+
+        One that is there without its label has nobody who watches it: it has to go before its attempt is followed by
+        the next.
+        """
         backoff = Backoff()
         while True:
             try:
                 found = await self._kube.get(PODS, pod.namespace, pod.name)
+                if uid_of(found) != pod.uid:
+                    break
+                if not is_stray(found):
+                    self._confirming.pop(id, None)
+                    self._store.restore(PODS, found)
+                    return
+                pod = pod_view(with_label(found)) or pod
+                if pod.deleted_at is None:
+                    _logger.warning("pod %s/%s lost its label %s: deleted", pod.namespace, pod.name, POD_SELECTOR)
+                    await self._kube.delete(PODS, pod.namespace, pod.name, uid=pod.uid)
             except NotFound:
                 break
             except KubeError as error:
                 _logger.debug("whether pod %s/%s is gone is asked again: %s", pod.namespace, pod.name, error)
-                await asyncio.sleep(backoff.next_seconds())
-                continue
-            if uid_of(found) != pod.uid:
-                break
-            self._confirming.pop(id, None)
-            self._store.put(PODS, found)
-            return
+            await asyncio.sleep(backoff.next_seconds())
         self._confirming.pop(id, None)
         self._end(id, pod, exit_of(pod, is_gone=True))
         self._released.discard(pod.uid)

@@ -20,7 +20,7 @@ _HIGHEST_ATTEMPT = 2**31 - 1
 """What the database takes. Anybody may write anything into the labels of a pod of his own."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerView:
     """A container of a pod; what has not happened is ``None``."""
 
@@ -35,7 +35,7 @@ class ContainerView:
     image_id: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PodView:
     """A pod of an attempt."""
 
@@ -71,6 +71,11 @@ class PodView:
         return self.phase in ("Succeeded", "Failed")
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the attempt is over: its own container ended, whatever the others do."""
+        return self.is_over or (self.attempt_container is not None and self.attempt_container.exit_code is not None)
+
+    @property
     def has_begun(self) -> bool:
         """Whether the attempt's own container runs, or did."""
         container = self.attempt_container
@@ -78,8 +83,14 @@ class PodView:
 
     @property
     def ended_at(self) -> datetime | None:
-        """When its last container ended; ``None`` if none ran."""
-        return max((each.ended_at for each in self.containers if each.ended_at is not None), default=None)
+        """When the attempt ended; ``None`` if nothing of it ran."""
+        return max((each.ended_at for each in self.telling_containers if each.ended_at is not None), default=None)
+
+    @property
+    def telling_containers(self) -> tuple[ContainerView, ...]:
+        """The containers whose fate is the attempt's: its own, and before that has begun, all."""
+        own = self.attempt_container
+        return (own,) if own is not None and self.has_begun else self.containers
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,15 +15,16 @@ from holdfast.contract.reasons import FailureClass
 from holdfast.domain.states import State
 from holdfast_engine.control.plane import ControlPlane
 from holdfast_engine.control.refusals import refusals
+from holdfast_engine.postgres.connections import Connections
 from holdfast_engine.postgres.queries import queries
 from holdfast_operator.batches import Batches
 from holdfast_operator.faults import reach
 from holdfast_operator.run_row import AttemptRow, QueueRow, ResourceRef, RunRow
 
 if TYPE_CHECKING:
-    Pool = asyncpg.Pool[asyncpg.Record]
+    Connection = asyncpg.Connection[asyncpg.Record]
 
-POOL_SIZE = 4
+CONNECTIONS = 4
 CONNECT_TIMEOUT_SECONDS = 5.0
 COMMAND_TIMEOUT_SECONDS = 30.0
 
@@ -37,39 +38,27 @@ class TaskRunRows:
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
-        self._pool: Pool | None = None
+        self._connections: Connections | None = None
         self._found = Batches(self._find_all)
 
     async def open(self) -> None:
-        """Connect.
-
-        Raises:
-            UnavailableError: the database cannot be reached.
-        """
-        with refusals():
-            self._pool = await asyncpg.create_pool(
-                self._dsn,
-                min_size=0,
-                max_size=POOL_SIZE,
-                timeout=CONNECT_TIMEOUT_SECONDS,
-                command_timeout=COMMAND_TIMEOUT_SECONDS,
-                reset=_keep,
-            )
+        """Begin. Connections are made when they are needed."""
+        self._connections = Connections(self._connect, CONNECTIONS)
 
     @property
     def is_open(self) -> bool:
         """Whether `open` was called."""
-        return self._pool is not None
+        return self._connections is not None
 
     async def aclose(self) -> None:
         """Close all connections. May come twice, or before `open`."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.terminate()
+        connections, self._connections = self._connections, None
+        if connections is not None:
+            connections.terminate()
 
     def plane(self, namespace: str) -> ControlPlane:
         """The control plane of a namespace: triggers, tasks, queues, and what people ask of runs."""
-        return ControlPlane(self._open_pool, namespace)
+        return ControlPlane(self._opened, namespace)
 
     async def find(self, ref: ResourceRef) -> list[RunRow]:
         """The runs that a TaskRun can mean: by its uid, by its name, by the id that it shows."""
@@ -126,7 +115,7 @@ class TaskRunRows:
     async def rows(self, query: str, *arguments: object) -> list[asyncpg.Record]:
         """Run the query of that name and return its rows."""
         with refusals():
-            return await self._open_pool.fetch(queries()[query].text, *arguments)
+            return await self._opened.fetch(queries()[query].text, *arguments)
 
     async def _write(self, query: str, *arguments: object) -> list[asyncpg.Record]:
         reach(f"before:{query}")
@@ -134,10 +123,15 @@ class TaskRunRows:
         reach(f"after:{query}")
         return rows
 
+    async def _connect(self) -> Connection:
+        return await asyncpg.connect(
+            self._dsn, timeout=CONNECT_TIMEOUT_SECONDS, command_timeout=COMMAND_TIMEOUT_SECONDS
+        )
+
     @property
-    def _open_pool(self) -> Pool:
-        assert self._pool is not None, "open() comes first"
-        return self._pool
+    def _opened(self) -> Connections:
+        assert self._connections is not None, "open() comes first"
+        return self._connections
 
 
 _RUN_COLUMNS = tuple(each.name for each in fields(RunRow))
@@ -157,7 +151,3 @@ def _attempt_row(values: Mapping[str, Any]) -> AttemptRow:
 
 def _time(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
-
-
-async def _keep(connection: object) -> None:
-    """Nothing to reset: no state is left in a session, and a round trip after each query would cost."""

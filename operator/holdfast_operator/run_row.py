@@ -71,6 +71,17 @@ class RunRow:
         """Whether nothing happens to it any more unless someone asks."""
         return self.state in FINAL
 
+    def next_due_at(self, attempt: AttemptRow) -> datetime | None:
+        """When the attempt after this one is due, or was; ``None`` if there is none.
+
+        A short backoff may be over before anybody looks: then the run waits in its queue, or goes on already.
+        """
+        if attempt.number < self.attempt:
+            return next((each.admitted_at for each in self.attempts if each.number == attempt.number + 1), None)
+        if self.state is State.QUEUED:
+            return self.now
+        return self.due_at if self.state is State.BACKOFF else None
+
     @property
     def newest_attempt(self) -> AttemptRow | None:
         """The latest attempt; ``None`` before the first."""

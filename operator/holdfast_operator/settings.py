@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
+from holdfast.contract.dsn import dsn_problem
 from holdfast.domain.errors import HoldfastError
 
 PREFIX: Final = "HOLDFAST_OPERATOR_"
@@ -27,6 +28,8 @@ class OperatorSettings:
 
     #: Connection string, as a role that owns the schema.
     database: str = field(repr=False)
+    #: How long a migration waits for a database that is not there yet. Default 300; 0: not at all.
+    database_wait_seconds: float = 300.0
     #: Secret in the namespace of a run from which its pods read their connection string, as `holdfast_runner`.
     runner_secret: str = "holdfast-runner"
     #: Key in that Secret.
@@ -86,9 +89,10 @@ class OperatorSettings:
                     problems.append(f"{variable} is not set")
                 continue
             try:
-                values[setting.name] = _PARSERS[str(setting.type)](text)
+                values[setting.name] = _dsn(text) if setting.name == "database" else _PARSERS[str(setting.type)](text)
             except ValueError as error:
-                problems.append(f"{variable}={text!r} {error}")
+                # What is kept out of its representation is secret.
+                problems.append(f"{f'{variable}={text!r}' if setting.repr else variable} {error}")
         if problems:
             raise OperatorSettingsError(f"The operator cannot start: {'; '.join(problems)}.")
         return cls(**values)
@@ -103,6 +107,12 @@ class OperatorSettings:
         """Host (``None``: all) and port to listen on."""
         host, _, port = self.listen.rpartition(":")
         return host or None, int(port)
+
+
+def _dsn(text: str) -> str:
+    if problem := dsn_problem(text):
+        raise ValueError(problem)
+    return text
 
 
 def _whole(text: str) -> int:

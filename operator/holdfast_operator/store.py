@@ -70,6 +70,11 @@ class Store:
         self._note_removal(uid_of(object))
         return False
 
+    def restore(self, kind: Kind, object: Object) -> bool:
+        """Remember an object that was removed, and is there: the API server says so. Returns whether it is news."""
+        self._removed.pop(uid_of(object), None)
+        return self.put(kind, object)
+
     def replace_all(self, kind: Kind, listing: Listing, namespace: str | None = None) -> set[Key]:
         """Remember what a list shows, and forget what it does not show although it should.
 

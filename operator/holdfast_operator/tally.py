@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from holdfast.contract.reasons import Reason
-from holdfast.domain.states import State
 from holdfast_operator.build.status import UNKNOWN_REASON
 from holdfast_operator.metrics import Metrics
 from holdfast_operator.run_row import AttemptRow, RunRow
@@ -48,11 +47,10 @@ def _count_attempt(metrics: Metrics, queue: tuple[str, str], attempt: AttemptRow
         metrics.pod_start_seconds.labels(*queue).observe(_seconds(attempt.launched_at, attempt.opened_at))
     if attempt.replayed_steps:
         metrics.resumed_attempts.labels(*queue).inc()
-    is_tried_again = failure and (attempt.number < run.attempt or run.state is State.BACKOFF)
-    if is_tried_again:
+    due_at = run.next_due_at(attempt)
+    if failure and due_at is not None and attempt.ended_at is not None:
         metrics.retries.labels(*queue, failure).inc()
-        if attempt.number == run.attempt and run.due_at is not None and attempt.ended_at is not None:
-            metrics.retry_backoff_seconds.labels(*queue).observe(_seconds(attempt.ended_at, run.due_at))
+        metrics.retry_backoff_seconds.labels(*queue).observe(_seconds(attempt.ended_at, due_at))
 
 
 def _seconds(begin: datetime, end: datetime) -> float:

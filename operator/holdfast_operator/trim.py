@@ -1,12 +1,14 @@
 """What the operator keeps of an object that it has seen: the fields that it reads, and no others.
 
-Pure: object in, smaller object out. Keys come from the tuples below, so that thousands of objects share them. Who
-needs another field adds it here.
+Pure: object in, smaller object out. Keys come from the tuples below or are interned, so that thousands of objects share
+them: each parsed text has its own otherwise, which is half of what a small object takes. Who needs another field adds
+it here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from sys import intern
 from typing import Any
 
 from holdfast.contract import labels
@@ -21,17 +23,17 @@ _METADATA = (
     "creationTimestamp",
     "deletionTimestamp",
     "deletionGracePeriodSeconds",
-    "labels",
-    "ownerReferences",
 )
+_OWNER = ("apiVersion", "kind", "name")
 _ONLY_TO_ACCEPT = ("input", "task")
 """Fields of a TaskRun's spec that are read once, when the run is accepted."""
-_POD_SPEC = ("nodeName", "terminationGracePeriodSeconds", "activeDeadlineSeconds")
-_POD_STATUS = ("phase", "reason", "message", "startTime")
-_POD_CONDITIONS = ("PodScheduled", "Ready", "DisruptionTarget")
-_CONDITION = ("type", "status", "reason", "message", "lastTransitionTime")
+_STATUS_LISTS = ("conditions", "attempts")
+_POD_SPEC = ("nodeName",)
+_POD_STATUS = ("phase", "reason", "message")
+_POD_CONDITIONS = ("PodScheduled", "DisruptionTarget")
+_CONDITION = ("type", "status", "reason", "message")
 _CONTAINER_LISTS = ("containerStatuses", "initContainerStatuses")
-_CONTAINER = ("name", "state", "lastState", "ready", "restartCount", "imageID")
+_CONTAINER = ("name", "state", "imageID")
 
 
 def without_managed_fields(kind: Kind, object: Object) -> Object:
@@ -54,7 +56,11 @@ def _task_run(object: Object) -> dict[str, Any]:
     spec, status = object.get("spec") or {}, object.get("status") or {}
     if status.get("runID"):
         spec = {key: value for key, value in spec.items() if key not in _ONLY_TO_ACCEPT}
-    return {"spec": spec, "status": status}
+    kept = _shared(status)
+    for entries in _STATUS_LISTS:
+        if status.get(entries):
+            kept[entries] = [_shared(each) for each in status[entries]]
+    return {"spec": _shared(spec), "status": kept}
 
 
 def _whole(object: Object) -> dict[str, Any]:
@@ -77,15 +83,23 @@ def _pod(object: Object) -> dict[str, Any]:
 
 def _metadata(metadata: Object) -> dict[str, Any]:
     kept = _picked(metadata, _METADATA)
-    annotations = metadata.get("annotations") or {}
-    ours = {key: value for key, value in annotations.items() if key.startswith(labels.PREFIX)}
-    if ours:
-        kept["annotations"] = ours
+    for notes in ("labels", "annotations"):
+        found = metadata.get(notes) or {}
+        ours = _shared({key: value for key, value in found.items() if key.startswith(labels.PREFIX)})
+        if ours:
+            kept[notes] = ours
+    if metadata.get("ownerReferences"):
+        kept["ownerReferences"] = [_picked(owner, _OWNER) for owner in metadata["ownerReferences"]]
     return kept
 
 
 def _picked(object: Object, keys: Iterable[str]) -> dict[str, Any]:
     return {key: object[key] for key in keys if key in object}
+
+
+def _shared(object: Object) -> dict[str, Any]:
+    """The object with the keys that all others have. What is in it stays: users nest as deep as they like."""
+    return {intern(key): value for key, value in object.items()}
 
 
 _TRIM = {TASK_RUNS: _task_run, TASKS: _whole, TASK_QUEUES: _whole, PODS: _pod}

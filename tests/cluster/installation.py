@@ -57,11 +57,19 @@ class Installation:
 
     async def rows(self, query: str, *arguments: object) -> list[asyncpg.Record]:
         """What the database says, asked as the operator."""
-        connection = await asyncpg.connect(await self._dsn())
+        connection = await asyncpg.connect(await self.dsn())
         try:
             return await connection.fetch(query, *arguments)
         finally:
             await connection.close()
+
+    async def dsn(self) -> str:
+        """That of the operator, with an address in the place of a name that only the cluster knows."""
+        secret = await self.system.get("secret", "holdfast-database")
+        service = await self.system.get("service", "holdfast-postgres")
+        dsn = urlsplit(b64decode(secret["data"]["dsn"]).decode())
+        place = f"{dsn.username}:{dsn.password}@{service['spec']['clusterIP']}:{dsn.port}"
+        return urlunsplit(dsn._replace(netloc=place))
 
     async def operators(self) -> list[str]:
         """The pods of the operator."""
@@ -86,14 +94,6 @@ class Installation:
 
     async def _in_postgres(self, script: str) -> None:
         await self.system("exec", POSTGRES, "--", "sh", "-c", script)
-
-    async def _dsn(self) -> str:
-        """That of the operator, with an address in the place of a name that only the cluster knows."""
-        secret = await self.system.get("secret", "holdfast-database")
-        service = await self.system.get("service", "holdfast-postgres")
-        dsn = urlsplit(b64decode(secret["data"]["dsn"]).decode())
-        place = f"{dsn.username}:{dsn.password}@{service['spec']['clusterIP']}:{dsn.port}"
-        return urlunsplit(dsn._replace(netloc=place))
 
 
 def wheels() -> Path:

@@ -95,10 +95,12 @@ class Storm:
 
     async def keep_postgres_down(self) -> None:
         """Until nobody has anything to report any more."""
-        await self._scene.installation.kill_postgres(keep_down=True)
-        while await self._is_reported_within(1, SILENCE_SECONDS):
-            pass
-        await self._scene.installation.let_postgres_up()
+        try:
+            await self._scene.installation.kill_postgres(keep_down=True)
+            while await self._is_reported_within(1, SILENCE_SECONDS):
+                pass
+        finally:  # also where the server had just died by itself, so that there was nothing to kill
+            await self._scene.installation.let_postgres_up()
 
     async def _a_pod(self) -> str:
         pods = await self._scene.kubectl.list_all("pods", "-l", "holdfast.dev/run")

@@ -75,5 +75,4 @@ async def test_one_that_is_made_again_at_once_is_another_run(scene: Scene, phase
     assert (new["name"], new["resource_uid"]) == ("order-42", again["metadata"]["uid"])
     assert old["name"] != "order-42"
     assert again["status"]["runID"] == str(new["id"])
-    for pod in await scene.kubectl.list_all("pods"):  # what is left of the old one only goes
-        assert pod["metadata"]["deletionTimestamp"], pod["metadata"]["name"]
+    await scene.kubectl.until_gone("pod", "order-42-1")

@@ -18,7 +18,7 @@ async def test_a_leader_dies_in_the_middle_of_a_batch(
     api_server: ControlPlane, namespace: Kubectl, database: Database
 ) -> None:
     here = str(namespace.namespace)
-    settings = {"namespaces": here, "lease_namespace": here, "lease_seconds": "3", "lease_renew_seconds": "1"}
+    settings = {"namespaces": here, "lease_namespace": here, "lease_seconds": "12", "lease_renew_seconds": "1"}
     names = [f"run-{number}" for number in range(SLOTS)]
     connection = await database.connect()
     async with running_operator(

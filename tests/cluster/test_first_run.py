@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+import pytest
+
 from tests.cluster.installation import ROOT, VERSION
 from tests.cluster.node_scene import NodeScene, ends
 from tests.cluster.rig.kubectl import Kubectl
@@ -28,18 +30,19 @@ async def counted_by_a_plain_loop(kubectl: Kubectl) -> Any:
     container = {"name": "plain", "image": f"holdfast-census:{VERSION}", "command": command}
     spec = {"containers": [container], "restartPolicy": "Never"}
     await kubectl.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "plain"}, "spec": spec})
-    await kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/plain", "--timeout=120s")
+    await kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/plain", "--timeout=180s")
     return json.loads(await kubectl("logs", "plain"))
 
 
+@pytest.mark.timeout(400, func_only=True)
 async def test_the_census_goes_on_whoever_deletes_its_pods(scene: NodeScene) -> None:
     kubectl = scene.kubectl
     await kubectl.apply(SLOW)
     await kubectl("apply", "-f", CENSUS)
     for attempt in (1, 2):
-        await until_running(kubectl, attempt)
+        await until_in_mid_run(scene, attempt)
         await kubectl("delete", "pod", f"census-{attempt}")
-    await kubectl("wait", "--for=condition=Succeeded", "taskrun/census", "--timeout=120s")
+    await kubectl("wait", "--for=condition=Succeeded", "taskrun/census", "--timeout=180s")
 
     run = await scene.row("census")
     assert json.loads(run["result"]) == await counted_by_a_plain_loop(kubectl)
@@ -64,13 +67,14 @@ async def test_the_census_goes_on_whoever_deletes_its_pods(scene: NodeScene) -> 
     assert "attempt 3 goes on after" in described.split("Events:")[1]
 
 
-async def until_running(kubectl: Kubectl, attempt: int) -> None:
-    """Wait until that attempt is in mid-run."""
-    await kubectl.until(
-        "taskrun",
-        "census",
-        lambda run: run.get("status", {}).get("phase") == "Running" and run["status"]["attempt"] == attempt,
-    )
+async def until_in_mid_run(scene: NodeScene, attempt: int) -> None:
+    """Wait until that attempt has recorded a step, from which the next one can go on."""
+    recorded = """
+        select 1 from holdfast.steps s join holdfast.runs r on r.id = s.run_id
+        where r.namespace = $1 and r.name = 'census' and s.attempt = $2 limit 1
+    """
+    while not await scene.installation.rows(recorded, scene.namespace, attempt):
+        pass
 
 
 async def told(kubectl: Kubectl) -> list[str]:

@@ -45,7 +45,7 @@ class Scene:
     async def ends(self, name: str = "order-42") -> Object:
         """Let the command of a run succeed; returns the TaskRun when that shows."""
         await self.kubelet.ends(f"{name}-1", 0, "Completed")
-        return await self.here.until("taskrun", name, lambda run: "completionTime" in run.get("status", {}), 15)
+        return await self.here.until("taskrun", name, lambda run: "completionTime" in run.get("status", {}))
 
 
 def task_run(name: str, annotations: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
@@ -98,7 +98,7 @@ async def test_a_pod_with_an_absurd_number_holds_up_nobody(scene: Scene) -> None
     await PlayedKubelet(scene.elsewhere).ends("absurd", 1)
     # only a failure asks for what an absurd number breaks
     await scene.kubelet.ends("order-42-1", 2)
-    await scene.here.until("taskrun", "order-42", phase_is("Failed"), 15)
+    await scene.here.until("taskrun", "order-42", phase_is("Failed"))
 
 
 async def test_a_pod_of_another_namespace_ends_nobodys_attempt(scene: Scene) -> None:
@@ -114,7 +114,7 @@ async def test_a_pod_of_another_namespace_ends_nobodys_attempt(scene: Scene) -> 
 async def test_a_task_run_shows_no_run_of_another_namespace(scene: Scene) -> None:
     run_id = (await scene.running())["metadata"]["annotations"]["holdfast.dev/run-id"]
     await scene.elsewhere.apply(task_run("spy", {"holdfast.dev/run-id": run_id}, task=COMMAND))
-    spy = await scene.elsewhere.until("taskrun", "spy", lambda run: bool(condition(run)), 15)
+    spy = await scene.elsewhere.until("taskrun", "spy", lambda run: bool(condition(run)))
     assert condition(spy)["reason"] == "RunMissing"
     assert "runID" not in spy["status"]
 
@@ -127,8 +127,8 @@ async def test_a_run_from_code_is_bound_to_no_task_run_elsewhere(scene: Scene) -
     )
     await scene.elsewhere.apply(task_run("thief", {"holdfast.dev/run-id": str(run_id)}, task=COMMAND))
     await scene.here.apply(task_run("thief", {"holdfast.dev/run-id": str(run_id)}, task=COMMAND))
-    await scene.elsewhere.until("taskrun", "thief", lambda run: bool(condition(run)), 15)
-    await scene.here.until("taskrun", "thief", lambda run: bool(condition(run)), 15)
+    await scene.elsewhere.until("taskrun", "thief", lambda run: bool(condition(run)))
+    await scene.here.until("taskrun", "thief", lambda run: bool(condition(run)))
     assert await scene.connection.fetchval("select resource_uid from holdfast.runs where id = $1", run_id) is None
 
 
@@ -142,16 +142,16 @@ async def test_an_input_of_many_levels_holds_up_nobody(
         deep = text.replace('"%"', '{"a": ' * levels + "1" + "}" * levels)
         await namespace("create", "--validate=false", "-f", "-", stdin=deep)
         # read by kubectl, because Python cannot
-        await namespace("wait", "--for=condition=Succeeded=False", "taskrun/deep", "--timeout=30s")
+        await namespace("wait", "--for=condition=Succeeded=False", "taskrun/deep", "--timeout=60s")
         await namespace.apply(task_run("order-42", task=COMMAND))
-        await namespace.until("pod", "order-42-1", lambda pod: True, 30)
+        await namespace.until("pod", "order-42-1", lambda pod: True)
 
 
 async def test_a_task_whose_schema_is_none_refuses_its_runs_in_words(scene: Scene) -> None:
     task = {"apiVersion": "holdfast.dev/v1alpha1", "kind": "Task", "metadata": {"name": "odd"}}
     spec = {"image": "shop:1", "entrypoint": "shop:order", "inputSchema": {"type": "nonsense"}}
     await scene.here.apply({**task, "spec": spec}, task_run("order-42", taskRef={"name": "odd"}))
-    run = await scene.here.until("taskrun", "order-42", lambda run: bool(condition(run)), 15)
+    run = await scene.here.until("taskrun", "order-42", lambda run: bool(condition(run)))
     assert "inputSchema" in condition(run)["message"]
 
 
@@ -162,7 +162,7 @@ async def test_a_schema_that_takes_years_holds_up_nobody(
     async with running_process(api_server.kubeconfig, database.dsn, "one", namespaces=here, lease_namespace=here):
         schema = {"properties": {"x": {"pattern": "^(a+)+$"}}}
         await namespace.apply(task_run("slow", task={**COMMAND, "inputSchema": schema}, input={"x": "a" * 60 + "!"}))
-        slow = await namespace.until("taskrun", "slow", lambda run: bool(condition(run)), 30)
+        slow = await namespace.until("taskrun", "slow", lambda run: bool(condition(run)))
         assert condition(slow)["reason"] == "InputInvalid"
         await namespace.apply(task_run("order-42", task=COMMAND))
-        await namespace.until("pod", "order-42-1", lambda pod: True, 30)
+        await namespace.until("pod", "order-42-1", lambda pod: True)

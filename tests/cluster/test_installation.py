@@ -65,7 +65,7 @@ async def test_nothing_that_compiles_is_in_the_runner_image(images: Node, node_n
 
 
 async def test_both_replicas_are_ready_and_one_leads(installed: Installation) -> None:
-    deployment = await installed.system.get("deployment", "holdfast-operator")
-
-    assert deployment["status"]["readyReplicas"] == 2
+    await installed.system.until(
+        "deployment", "holdfast-operator", lambda seen: seen["status"].get("readyReplicas") == 2
+    )
     assert await installed.leader() in await installed.operators()

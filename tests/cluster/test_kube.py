@@ -199,8 +199,10 @@ async def test_an_api_server_that_is_away_is_told_as_such(
 
 async def test_a_request_that_hangs_is_given_up(api_server: ControlPlane) -> None:
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
+        try:
+            await reader.read()
+        finally:
+            writer.close()
 
     silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     async with silent:

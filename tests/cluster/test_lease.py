@@ -110,7 +110,7 @@ async def test_a_leader_that_is_cut_off_ends_before_another_leads(
         relay.cut()
         await asyncio.wait([ends, leads], return_when=asyncio.FIRST_COMPLETED)
         assert not leads.done()
-        assert re.match(r"lost: first leads no more: the Lease .* could not be renewed for 3 s", await ends)
+        assert re.match(r"lost: first leads no more: the Lease .* could not be renewed for 6 s", await ends)
         assert await leads == "leads"
 
 

@@ -96,7 +96,8 @@ API = "holdfast.dev/v1alpha1"
 TASK = {"apiVersion": API, "kind": "Task", "metadata": {"name": "process-order"}}
 QUEUE = {"apiVersion": API, "kind": "TaskQueue", "metadata": {"name": "orders"}, "spec": {"concurrency": 1}}
 TASK_SPEC = {"image": "shop:1", "entrypoint": "shop:order", "queueName": "orders"}
-RUN_SPEC = {"taskRef": {"name": "process-order"}, "ttlSecondsAfterFinished": 3}
+RUN_SPEC = {"taskRef": {"name": "process-order"}, "ttlSecondsAfterFinished": 3600}
+TTL_IS_OVER = '{"spec": {"ttlSecondsAfterFinished": 0}}'
 
 WHOLE_LIFE = [
     "after:put_queue:1",
@@ -117,6 +118,17 @@ async def _played(scene: Scene, pod: str) -> None:
     await scene.kubelet.ends(pod, 0, "Completed")
 
 
+async def _played_step_by_step(scene: Scene, pod: str) -> None:
+    """The same, each step once the one before shows: so each of the operator's writes takes place."""
+    await scene.until("Starting")
+    runner = await scene.runner(pod)
+    await scene.until("Running")
+    await runner.finish()
+    await scene.kubelet.ends(pod, 0, "Completed")
+    await scene.until("Succeeded")
+    await scene.kubectl("patch", "taskrun", "order-42", "--type=merge", "-p", TTL_IS_OVER)
+
+
 @pytest.mark.parametrize("point", WHOLE_LIFE)
 async def test_the_whole_life_goes_on(
     api_server: ControlPlane, namespace: Kubectl, database: Database, point: str
@@ -124,7 +136,7 @@ async def test_the_whole_life_goes_on(
     here = str(namespace.namespace)
     scene = Scene(namespace, PlayedKubelet(namespace), await database.connect())
     await namespace.apply({**TASK, "spec": TASK_SPEC}, QUEUE, {**TASK_RUN, "spec": RUN_SPEC})
-    playing = asyncio.create_task(_played(scene, "order-42-1"))
+    playing = asyncio.create_task(_played_step_by_step(scene, "order-42-1"))
     await _killed_at(point, str(api_server.kubeconfig), database.dsn, here)
     async with running_operator(api_server.kubeconfig, database.dsn, here, lease_name="second"):
         await playing

@@ -41,7 +41,19 @@ ANYONE = {"authorization.k8s.io", "authentication.k8s.io"}
 def installed(api_server: ControlPlane) -> Kubectl:
     """kubectl as the administrator of a cluster with Holdfast in it."""
     api_server.kubectl.run("apply", "-k", str(INSTALL))
+    for right in ("create pods", "update leases.coordination.k8s.io/holdfast-operator"):
+        while not learned_of(api_server.kubectl, right):
+            pass
     return api_server.kubectl
+
+
+def learned_of(kubectl: Kubectl, right: str) -> bool:
+    """Whether who authorizes knows of the operator's right already: it learns of a role a moment later."""
+    try:
+        kubectl.run("auth", "can-i", *right.split(), "--as", OPERATOR, "--namespace", SYSTEM)
+    except KubectlFailed:
+        return False
+    return True
 
 
 async def rights(kubectl: Kubectl, user: str, namespace: str) -> set[tuple[str, str, str]]:
@@ -173,7 +185,8 @@ async def test_kubernetes_own_roles_reach_our_kinds(installed: Kubectl, namespac
     await namespace("create", "rolebinding", "ada", f"--clusterrole={role}", "--user=ada")
 
     assert namespace.namespace is not None
-    granted = await rights(namespace, "ada", namespace.namespace)
+    while not (granted := await rights(namespace, "ada", namespace.namespace)):
+        pass  # a moment later
 
     ours = {(resource, verb) for group, resource, verb in granted if group == "holdfast.dev"}
     assert pairs(PEOPLE[role]) <= ours

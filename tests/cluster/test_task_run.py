@@ -88,6 +88,18 @@ async def test_a_command_needs_no_sdk(scene: Scene) -> None:
     assert condition(run)["status"] == "True"
 
 
+async def test_a_command_ends_although_another_container_of_its_pod_does_not(scene: Scene) -> None:
+    helper = {"name": "helper", "image": "proxy:1"}
+    template = {"spec": {"containers": [{"name": "attempt"}, helper]}}
+    await scene.apply(task={"image": "make:1", "command": ["make"], "podTemplate": template})
+    await scene.pod("order-42-1")
+    await scene.kubelet.starts("order-42-1")
+    await scene.until("Running")
+    await scene.kubelet.ends_beside_another("order-42-1", 0)
+    await scene.until("Succeeded")
+    await scene.kubectl.until_gone("pod", "order-42-1")  # long after its attempt, by the kubelet's clock
+
+
 async def test_a_command_that_fails_is_tried_again(scene: Scene) -> None:
     task = {"image": "make:1", "command": ["make"], "retry": {"maxAttempts": 2, "backoffSeconds": 0}}
     await scene.apply(task=task)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import signal
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ from tests.cluster.rig.kubectl import Kubectl
 from tests.cluster.rig.namespace import fresh_namespace
 from tests.support.kube_clients import connected, pod, task_run
 from tests.support.operator_process import running_operator
+from tests.support.relay import relay_to
 from tests.support.settable_clock import SettableClock
 from tests.support.throttling_proxy import throttling_proxy
 from tests.support.watched_store import WatchedStore
@@ -172,6 +175,20 @@ async def test_a_watch_that_is_made_again_gives_a_sign_of_life(api_server: Contr
                 await asyncio.sleep(0.05)
 
 
+async def test_watches_leave_no_connection_open(
+    api_server: ControlPlane, store: WatchedStore, recwarn: pytest.WarningsRecorder
+) -> None:
+    async def watch_and_stop() -> None:
+        async with watching(api_server.user_kubeconfig("relayed"), store):
+            relay.cut()  # the API server answers no goodbye
+
+    warnings.simplefilter("always")
+    async with relay_to(api_server) as relay:
+        await asyncio.to_thread(asyncio.run, watch_and_stop())
+        gc.collect()
+    assert [str(each.message) for each in recwarn] == []
+
+
 # A connection that died with the server may be collected before asyncio has closed it.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_restart_of_the_api_server_is_survived_and_the_sweep_finds_what_was_missed(
@@ -245,7 +262,7 @@ async def test_a_watch_that_is_never_accepted_ends_all_of_them(
     await namespace("create", "role", "reader", "--verb=list,watch", "--resource=taskruns,taskqueues,pods")
     await namespace("create", "rolebinding", "reader", "--role=reader", f"--serviceaccount={here}:default")
     reader = await api_server.kubectl_as(here, "default")
-    async with starting(reader.kubeconfig, store, here, start_seconds=2.0) as started:
+    async with starting(reader.kubeconfig, store, here, start_seconds=12.0) as started:
         with pytest.raises(WatchesEndedError, match=rf"not accepted a watch of {TASKS.path(here)}\."):
             await started.until_up()
 

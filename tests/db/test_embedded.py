@@ -75,12 +75,15 @@ def _is_gone(pid: int) -> bool:
     try:
         # A zombie has ended as well; in a container nobody may be there to collect it.
         return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return True
 
 
-def _parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+def _parent(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):  # others' processes come and go while all are looked at
+        return None
 
 
 async def _ask(dsn: str, question: str) -> object:
@@ -167,6 +170,7 @@ async def test_an_orphan_is_stopped_and_replaced(tmp_path: Path) -> None:
     postgres = EmbeddedPostgres(tmp_path / "pg")
     async with _owner_process(tmp_path / "pg") as (owner, orphan):
         shell = _parent(orphan)
+        assert shell is not None
         watcher = next(pid for pid in _children(shell) if pid != orphan)
         for pid in (shell, watcher):
             os.kill(pid, signal.SIGKILL)

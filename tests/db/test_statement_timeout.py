@@ -14,7 +14,7 @@ from tests.support.databases import Database
 
 @pytest.fixture
 async def connection(database: Database) -> AsyncIterator[Connection]:
-    connection = Connection(database.runner_dsn, statement_timeout_seconds=0.5)
+    connection = Connection(database.runner_dsn, statement_timeout_seconds=3.0)
     yield connection
     await connection.close()
 

@@ -80,8 +80,18 @@ async def test_a_dsn_that_is_none_is_one_sentence(cli: Cli, dsn: str) -> None:
         result = await Cli(cli.folder, dsn)(*arguments)
 
         assert result.code == CliExit.USAGE
-        assert "postgresql://user@host:5432/database" in result.err
+        assert "postgresql://user:password@host:5432/database" in result.err
         assert len(result.err.splitlines()) == 1
+
+
+async def test_a_password_is_not_shown_although_it_makes_the_dsn_unreadable(cli: Cli) -> None:
+    unreadable = Cli(cli.folder, "postgresql://app:s3cret/w0rd@127.0.0.1:1/runs")
+    for arguments in (("runs", "list"), ("migrate",), ("queues", "list", "-o", "json")):
+        result = await unreadable(*arguments)
+
+        assert result.code == CliExit.USAGE
+        assert "%2F" in result.err
+        assert not any(part in result.out + result.err for part in ("s3cret", "w0rd"))
 
 
 async def test_a_missing_socket_is_named(cli: Cli) -> None:

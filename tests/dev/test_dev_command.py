@@ -65,6 +65,15 @@ async def dsn_of(dev: Process) -> str:
     return line.removeprefix("ready: ").strip()
 
 
+async def shown(dev: Process, words: str) -> str:
+    """Wait for a line with these words, and return it."""
+    assert dev.stderr is not None
+    async for line in dev.stderr:
+        if words in line.decode():
+            return line.decode()
+    raise AssertionError(f"it ended without showing {words!r}")
+
+
 async def test_it_runs_what_is_triggered_shows_it_and_leaves_nothing_running(cli: Cli) -> None:
     (cli.folder / "ready").write_text("of one that was killed")
     async with cli.started("dev", "tasks", "--ready-file", "ready") as dev:
@@ -73,14 +82,14 @@ async def test_it_runs_what_is_triggered_shows_it_and_leaves_nothing_running(cli
         triggered = await cli("trigger", "double", "--input", '{"n": 21}', "-o", "json")
         async with asyncpg.create_pool(dsn, min_size=1, max_size=2) as pool:
             run = await ControlPlane(pool).wait(triggered.document["run"])
+        await shown(dev, f"{run.name}  Succeeded  attempt 1")
         dev.send_signal(signal.SIGINT)
-        _, err = await dev.communicate()
+        await dev.communicate()
 
     assert (run.state, run.result) == (State.SUCCEEDED, 42)
     assert (ready["database"], ready["pid"], sorted(ready["tasks"])) == (dsn, dev.pid, ["double", "stumble", "walk"])
     assert dev.returncode == CliExit.OK
     assert not (cli.folder / "ready").exists()
-    assert f"{run.name}  Succeeded  attempt 1" in err.decode()
     with pytest.raises(OSError, match=r"No such file|refused"):
         await asyncpg.connect(dsn)
 
@@ -91,13 +100,10 @@ async def test_a_new_attempt_is_shown_after_what_the_one_before_came_to(cli: Cli
         await dsn_of(dev)
         await cli("trigger", "stumble", "--input", '{"gate": "gate"}')
         await gate.pid()
-        assert dev.stderr is not None
-        async for line in dev.stderr:
-            if b"Running  attempt 2" in line:
-                break
+        line = await shown(dev, "Running  attempt 2")
         (cli.folder / "closed").unlink()
 
-    assert line.decode().endswith("  after ExceptionRaised: ValueError: out of paper\n")
+    assert line.endswith("  after ExceptionRaised: ValueError: out of paper\n")
 
 
 async def test_an_attempt_in_flight_hands_over_and_goes_on_with_the_next_dev(cli: Cli, gate: Gate) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from holdfast.contract.reasons import FailureClass, Reason
 from holdfast_engine.decide.exit import judge
 from holdfast_operator.decide.pod_end import exit_of
 from holdfast_operator.kinds import PODS
-from holdfast_operator.pods import pod_view
+from holdfast_operator.pods import PodView, pod_view
 from holdfast_operator.trim import trimmed
 from tests.operator.pod_samples import DELETED, ended, failed, pod, targeted
 
@@ -176,6 +177,39 @@ def test_a_command_that_was_evicted_and_said_0_did_not_succeed() -> None:
     assert view is not None
     assert not exit_of(view).is_success
     assert judge(exit_of(view)).failure is FailureClass.DISRUPTION
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"containerStatuses": [{"name": "helper", "state": {"running": {}}}]},
+        {"containerStatuses": [{"name": "helper", "state": {"waiting": {"reason": "ImagePullBackOff"}}}]},
+        {"containerStatuses": [{"name": "helper", "state": ended(137, "OOMKilled")}]},
+        {"containerStatuses": [{"name": "helper", "state": ended(128, "StartError")}]},
+        {"containerStatuses": [], "initContainerStatuses": [{"name": "proxy", "state": {"running": {}}}]},
+        {"containerStatuses": [], "initContainerStatuses": [{"name": "proxy", "state": ended(137, "OOMKilled")}]},
+    ],
+)
+def test_other_containers_neither_prolong_an_attempt_nor_judge_it(others: dict[str, Any]) -> None:
+    own = {"name": "attempt", "state": ended(0, "Completed")}
+    view = view_of(pod({"phase": "Running", **others, "containerStatuses": [*others["containerStatuses"], own]}))
+    assert view.has_ended
+    assert not view.is_over
+    assert exit_of(replace(view, is_command=True)).is_success
+
+
+@pytest.mark.parametrize("list_", ["containerStatuses", "initContainerStatuses"])
+def test_a_container_that_is_started_again_does_not_end_an_attempt(list_: str) -> None:
+    own = {"name": "attempt", "state": {"running": {}}}
+    again = {"name": "proxy", "state": ended(1), "restartCount": 3}
+    status = {"phase": "Running", "containerStatuses": [own]}
+    assert not view_of(pod({**status, list_: [again, *status.get(list_, ())]})).has_ended
+
+
+def view_of(sample: dict[str, Any]) -> PodView:
+    view = pod_view(trimmed(PODS, sample))
+    assert view is not None
+    return view
 
 
 def test_a_runner_with_exit_code_0_proves_nothing() -> None:

@@ -53,7 +53,10 @@ async def test_readyz_says_why_it_is_not_ready(site: Site) -> None:
     assert await site.get("/readyz") == (200, "ready\n")
 
 
-async def test_metrics_are_refreshed_before_they_are_told_but_not_each_time(site: Site) -> None:
+async def test_metrics_are_refreshed_before_they_are_told_but_not_each_time(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast_operator.server.REFRESH_SECONDS", 3600.0)
     refreshed = 0
 
     async def refresh() -> None:

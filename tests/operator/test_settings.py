@@ -35,6 +35,13 @@ def test_each_variable_is_read_by_its_type() -> None:
     assert settings.trust_env
 
 
+def test_the_database_is_no_part_of_a_problem() -> None:
+    with pytest.raises(OperatorSettingsError) as caught:
+        OperatorSettings.from_mapping({"HOLDFAST_OPERATOR_DATABASE": "postgresql://app:s3cret/w0rd@host/runs"})
+    assert "HOLDFAST_OPERATOR_DATABASE cannot be read: in its user and its password" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
 def test_all_problems_are_told_at_once() -> None:
     with pytest.raises(OperatorSettingsError) as caught:
         OperatorSettings.from_mapping(

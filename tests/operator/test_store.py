@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -51,6 +52,13 @@ def test_what_was_removed_does_not_come_back_by_a_late_message(store: Store) -> 
     assert not store.put(TASK_RUNS, thing(TASK_RUNS, "a", 12))
     assert store.get(TASK_RUNS, "shop", "a") is None
     assert store.put(TASK_RUNS, thing(TASK_RUNS, "a", 13, uid="another")), "made again, it is another one"
+
+
+def test_what_the_api_server_itself_says_is_there_comes_back(store: Store) -> None:
+    store.put(PODS, thing(PODS, "a", 10))
+    store.remove(PODS, "shop", "a")
+    assert store.restore(PODS, thing(PODS, "a", 10))
+    assert store.put(PODS, thing(PODS, "a", 11)), "and is followed from there on"
 
 
 def test_a_late_deletion_does_not_remove_what_came_after_it(store: Store) -> None:
@@ -112,7 +120,7 @@ def test_it_keeps_what_is_read_and_nothing_else(store: Store) -> None:
     pod["spec"] = {"nodeName": "n1", "containers": [{"image": "large"}]}
     pod["status"] = {
         "phase": "Running",
-        "conditions": [{"type": "Ready", "status": "True"}, {"type": "Initialized", "status": "True"}],
+        "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Initialized", "status": "True"}],
         "containerStatuses": [{"name": "task", "state": {"running": {}}, "image": "large"}],
     }
     store.put(PODS, pod)
@@ -121,8 +129,19 @@ def test_it_keeps_what_is_read_and_nothing_else(store: Store) -> None:
     assert kept["metadata"]["annotations"] == {RUN_ID_ANNOTATION: RUN_ID}
     assert "managedFields" not in kept["metadata"]
     assert kept["spec"] == {"nodeName": "n1"}
-    assert kept["status"]["conditions"] == [{"type": "Ready", "status": "True"}]
+    assert kept["status"]["conditions"] == [{"type": "PodScheduled", "status": "True"}]
     assert kept["status"]["containerStatuses"] == [{"name": "task", "state": {"running": {}}}]
+
+
+def test_objects_share_the_keys_that_each_parsed_text_has_of_its_own() -> None:
+    text = json.dumps({**thing(TASK_RUNS, "a", 1), "status": {"runID": RUN_ID, "attempts": [{"number": 1}]}})
+    one, other = (trimmed(TASK_RUNS, json.loads(text)) for _ in range(2))
+    for a, b in (
+        (one["status"], other["status"]),
+        (one["status"]["attempts"][0], other["status"]["attempts"][0]),
+        (one["metadata"], other["metadata"]),
+    ):
+        assert [id(key) for key in a] == [id(key) for key in b]
 
 
 def test_the_input_is_kept_until_the_run_is_accepted(store: Store) -> None:

@@ -142,6 +142,19 @@ def test_pods_of_ended_attempts_are_kept_for_a_while() -> None:
     assert decide(snapshot(run=run(), pods=(view,)), POLICY).pods_to_delete == ()
 
 
+def test_what_goes_on_beside_an_ended_attempt_is_given_time_to_leave() -> None:
+    own = {"name": "attempt", "state": ended(0, "Completed")}  # at 10:05
+    helper = {"name": "helper", "state": {"running": {}}}
+    view = pod_view(pod({"phase": "Running", "containerStatuses": [own, helper]}, is_command=True))
+    assert view is not None
+    over = run(State.SUCCEEDED, finished_at=NOW, attempts=(attempt(ended_at=NOW, outcome="Succeeded"),))
+    seen = snapshot(run=over, pods=(view,), now=datetime(2026, 11, 21, 10, 5, 4, tzinfo=UTC))
+    policy = Policy(pod_retention_seconds=0, leave_seconds=10)
+    assert decide(seen, policy).pods_to_delete == ()
+    assert decide(seen, policy).again_seconds == 6
+    assert decide(replace(seen, now=NOW), policy).pods_to_delete == (view,)
+
+
 def test_a_status_that_is_the_same_is_not_written() -> None:
     first = run_status(resource(), run(), (), None)
     later = run_status(resource(first), replace(run(), now=NOW + timedelta(hours=1)), (), None)
@@ -221,3 +234,36 @@ def test_reasons_that_nobody_knows_are_one_series() -> None:
         count(metrics, {}, run(State.FAILED, finished_at=NOW, attempts=(lost,)))
     [series] = [each for each in metrics.attempts.collect()[0].samples if each.name.endswith("_total")]
     assert (series.labels["reason"], series.value) == ("Other", 100)
+
+
+AFTER_THE_FIRST = {
+    "in its backoff": run(State.BACKOFF, due_at=NOW + timedelta(seconds=5)),
+    "in the queue": run(State.QUEUED, now=NOW + timedelta(seconds=5)),
+    "in the next attempt": run(State.STARTING, attempt=2),
+}
+
+
+@pytest.mark.parametrize("seen", AFTER_THE_FIRST)
+def test_a_retry_is_told_and_counted_however_late_somebody_looks(seen: str) -> None:
+    lost = attempt(ended_at=NOW, outcome="Failed", failure=FailureClass.APP, reason="ExitCode")
+    following = attempt(2, admitted_at=NOW + timedelta(seconds=5))
+    now = AFTER_THE_FIRST[seen]
+    now = replace(now, attempts=(lost, following)[: now.attempt])
+    metrics, before = Metrics(), {"phase": "Running", "attempt": 1, "attempts": [{"number": 1}]}
+
+    count(metrics, before, now)
+    told = [news.sentence for news in news_of(before, now, "order-42") if news.reason == "RetryScheduled"]
+
+    assert told == ["attempt 2 is due at 2026-11-21T10:10:05Z (0 of 3 failures)"]
+    labels = {"namespace": "shop", "queue": "orders"}
+    value = metrics.registry.get_sample_value
+    assert value("holdfast_retries_total", {**labels, "class": "App"}) == 1
+    assert value("holdfast_retry_backoff_seconds_sum", labels) == 5
+
+
+def test_a_failure_that_was_the_last_one_is_no_retry() -> None:
+    lost = attempt(ended_at=NOW, outcome="Failed", failure=FailureClass.APP, reason="ExitCode")
+    metrics, over = Metrics(), run(State.FAILED, finished_at=NOW, attempts=(lost,))
+    count(metrics, {}, over)
+    assert list(metrics.retries.collect()[0].samples) == []
+    assert "RetryScheduled" not in [news.reason for news in news_of({}, over, "order-42")]

@@ -77,7 +77,7 @@ async def waited_for() -> list[list[int]]:
 Program = Callable[[], Awaitable[list[list[int]]]]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_no_result_reaches_the_wrong_branch(database: Database, pytestconfig: pytest.Config) -> None:
     global _probe
     given = int(pytestconfig.getoption("--crash-seed"))

@@ -19,7 +19,7 @@ async def main(kubeconfig: str, namespace: str, identity: str) -> None:
     asked_to_stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked_to_stop.set)
     async with connected(Path(kubeconfig), timeout_seconds=2.0) as kube:
-        lease = Lease(kube, namespace, "test", identity, duration_seconds=5, renew_seconds=0.5)
+        lease = Lease(kube, namespace, "test", identity, duration_seconds=9, renew_seconds=0.5)
         await lease.acquire()
         print("leads", flush=True)
         holding = asyncio.create_task(lease.hold())

@@ -34,21 +34,35 @@ class PlayedKubelet:
         }
         await self._say(pod, "Failed" if code else "Succeeded", {"terminated": ended}, **status)
 
+    async def ends_beside_another(self, pod: str, code: int) -> None:
+        """The attempt's container ended with this code, and a second one runs on."""
+        ended = {"exitCode": code, "finishedAt": "2026-11-21T10:00:01Z"}
+        helper = {"name": "helper", "image": "shop", "imageID": "", "ready": True, "restartCount": 0}
+        containers = [_container({"terminated": ended}), {**helper, "state": {"running": {}}}]
+        await self._patch(pod, {"phase": "Running", "containerStatuses": containers})
+
     async def lets_go(self, pod: str) -> None:
         """The kubelet has ended a pod that is deleted, and it disappears."""
         await self._kubectl("delete", "pod", pod, "--grace-period=0", "--force", "--ignore-not-found")
 
     async def _say(self, pod: str, phase: str, state: Object, **status: Any) -> None:
-        container = {
-            "name": "attempt",
-            "state": state,
-            "image": "shop",
-            "imageID": IMAGE_ID,
-            "ready": "running" in state,
-            "restartCount": 0,
-        }
-        patch = {"status": {"phase": phase, "containerStatuses": [container], **status}}
-        await self._kubectl("patch", "pod", pod, "--subresource=status", "--type=merge", "-p", json.dumps(patch))
+        await self._patch(pod, {"phase": phase, "containerStatuses": [_container(state)], **status})
+
+    async def _patch(self, pod: str, status: Object) -> None:
+        patch = json.dumps({"status": status})
+        await self._kubectl("patch", "pod", pod, "--subresource=status", "--type=merge", "-p", patch)
+
+
+def _container(state: Object) -> Object:
+    """The status of the container that is the attempt."""
+    return {
+        "name": "attempt",
+        "state": state,
+        "image": "shop",
+        "imageID": IMAGE_ID,
+        "ready": "running" in state,
+        "restartCount": 0,
+    }
 
 
 def variable(pod: Object, name: str) -> str:

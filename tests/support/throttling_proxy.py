@@ -49,8 +49,12 @@ class ThrottlingProxy:
         ) as theirs:
             response = web.StreamResponse(status=theirs.status, headers={"Content-Type": theirs.content_type})
             await response.prepare(request)
-            async for piece in theirs.content.iter_any():
-                await response.write(piece)
+            try:
+                async for piece in theirs.content.iter_any():
+                    await response.write(piece)
+            finally:
+                if theirs.connection is not None and theirs.connection.transport is not None:
+                    theirs.connection.transport.abort()  # nobody waits for the answer to the goodbye of TLS
             return response
 
     def _retry_header(self) -> dict[str, str]:

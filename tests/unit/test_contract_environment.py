@@ -40,7 +40,7 @@ def test_what_is_not_set_has_its_default() -> None:
 @given(
     st.builds(
         AttemptEnvironment,
-        database=texts,
+        database=st.sampled_from(["postgresql:///runs", "postgres://app:s%2F%40@one,two:6432/runs?sslmode=require"]),
         run_id=st.uuids(),
         attempt=st.integers(1, 2**31 - 1),
         token=texts,
@@ -84,6 +84,13 @@ def test_all_problems_are_named_at_once() -> None:
 def test_numbers_are_plain_digits(text: str) -> None:
     with pytest.raises(AttemptEnvironmentError):
         AttemptEnvironment.from_mapping({**MINIMAL, "HOLDFAST_ATTEMPT": text})
+
+
+def test_secrets_stay_out_of_the_problems() -> None:
+    with pytest.raises(AttemptEnvironmentError) as caught:
+        AttemptEnvironment.from_mapping({**MINIMAL, "HOLDFAST_DATABASE": "postgresql://app:s3cret/w0rd@host/runs"})
+    assert str(caught.value).startswith("this process is not an attempt: HOLDFAST_DATABASE cannot be read:")
+    assert "s3cret" not in str(caught.value)
 
 
 def test_secrets_stay_out_of_the_representation() -> None:

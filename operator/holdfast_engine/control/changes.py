@@ -11,12 +11,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
-
 from holdfast_engine.control.refusals import DRIVER_ERRORS
 
 if TYPE_CHECKING:
-    Pool = asyncpg.Pool[asyncpg.Record]
+    from holdfast_engine.postgres.connections import Pool
 
 CHANNEL = "holdfast"
 LOOK_AGAIN_SECONDS = 1.0

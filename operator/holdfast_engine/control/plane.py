@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import asyncpg
-
 from holdfast.domain.errors import ConflictError, NotFoundError
 from holdfast.domain.states import State
 from holdfast_engine.control.following import Following
@@ -25,7 +23,7 @@ from holdfast_engine.control.tokens import Tokens
 from holdfast_engine.control.views import Triggered
 
 if TYPE_CHECKING:
-    Pool = asyncpg.Pool[asyncpg.Record]
+    from holdfast_engine.postgres.connections import Pool
 
 DEFAULT_NAMESPACE = "default"
 CANCEL_GRACE_SECONDS = 30.0

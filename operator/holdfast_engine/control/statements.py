@@ -11,7 +11,7 @@ from holdfast_engine.control.refusals import refusals
 from holdfast_engine.postgres.queries import queries
 
 if TYPE_CHECKING:
-    Pool = asyncpg.Pool[asyncpg.Record]
+    from holdfast_engine.postgres.connections import Pool
 
 
 class Statements:

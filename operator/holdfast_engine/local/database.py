@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 import asyncpg
 
+from holdfast.contract.dsn import EXAMPLE, check_dsn
 from holdfast.domain.errors import DeniedError, InputError, MigrationError, UnavailableError
 from holdfast_engine.control.refusals import refusals
-from holdfast_engine.local.dsn import EXAMPLE, check_dsn, socket_of
+from holdfast_engine.local.dsn import socket_of
 from holdfast_engine.local.shared_postgres import SharedPostgres
 from holdfast_engine.local.state_directory import StateDirectory
 from holdfast_engine.postgres.migrations import ensure_current, migrate
@@ -35,9 +36,9 @@ _CONNECTIONS = 8
 class LocalDatabase:
     """A database that is set up and reachable."""
 
-    dsn: str
+    dsn: str = field(repr=False)
     #: As whom the processes of attempts connect: with the rights of the protocol and no more, where that is possible.
-    attempt_dsn: str
+    attempt_dsn: str = field(repr=False)
     pool: Pool
 
 
@@ -110,7 +111,7 @@ async def _connect(dsn: str) -> Connection:
     with refusals():
         try:
             return await asyncpg.connect(dsn, statement_cache_size=0)
-        except ValueError as error:
+        except asyncpg.exceptions.ClientConfigurationError as error:  # tells of an option, never of the whole
             raise InputError(f"The database's DSN is not valid: {error}. Write it like {EXAMPLE}.") from None
         except FileNotFoundError as error:
             raise UnavailableError(

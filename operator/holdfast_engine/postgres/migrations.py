@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from holdfast.contract.dsn import check_dsn
 from holdfast.domain.errors import MigrationError
 from holdfast_engine.postgres.migration_files import Migration
 from holdfast_engine.postgres.queries import queries
@@ -49,6 +50,7 @@ async def migrate(dsn: str, folder: Path = SQL_FOLDER) -> MigrationReport:
     """Bring the database at ``dsn`` up to date with the SQL in ``folder``.
 
     Raises:
+        InputError: the DSN is none.
         MigrationError: the database cannot be reached or used, the role lacks rights, a migration failed, or
             the database was migrated by a newer version or by an edited migration.
     """
@@ -98,6 +100,7 @@ async def apply_schema(connection: Connection, folder: Path = SQL_FOLDER) -> Non
 
 @asynccontextmanager
 async def _connect(dsn: str) -> AsyncIterator[Connection]:
+    check_dsn(dsn)
     try:
         # A transaction pooler may send the next transaction to a server that lacks our prepared statements.
         connection = await asyncpg.connect(dsn, statement_cache_size=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
+from functools import partial
 
 from holdfast.contract.reasons import FailureClass, Reason
 from holdfast_engine.database import EngineDatabase
@@ -11,6 +12,7 @@ from holdfast_engine.launches import Launches
 from holdfast_engine.service_loop import PassReport
 from holdfast_engine.services.admission import launch_all
 from holdfast_engine.services.ended_attempts import EndedAttempt, end_attempts
+from holdfast_engine.services.tolerant_batch import TolerantBatch
 
 ABANDONED_AFTER_SECONDS = 60.0
 """When an attempt that another launcher was given and has not launched counts as lost."""
@@ -31,6 +33,7 @@ class Adoption:
         self._database = database
         self._launcher = launcher
         self._launches = launches
+        self._batch = TolerantBatch[EndedAttempt](lambda ended: AttemptId(ended.run_id, ended.attempt))
 
     async def run_once(self) -> PassReport:
         """Launch what was admitted and not launched; end what was launched and has no process."""
@@ -38,8 +41,8 @@ class Adoption:
         if unlaunched:
             await launch_all(self._database, self._launcher, [self._launches.of_row(row) for row in unlaunched])
         lost = await self._lost() + await self._abandoned()
-        await end_attempts(self._database, lost)
-        return PassReport(changed=len(unlaunched) + len(lost))
+        ended = await self._batch.apply("end attempt", lost, partial(end_attempts, self._database))
+        return PassReport(changed=len(unlaunched) + ended, again_seconds=self._batch.again_seconds)
 
     async def _lost(self) -> list[EndedAttempt]:
         rows = await self._database.rows("launched_attempts", self._launcher.name)

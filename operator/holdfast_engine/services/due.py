@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
 from holdfast.domain.states import State
@@ -12,11 +12,10 @@ from holdfast_engine.database import EngineDatabase
 from holdfast_engine.decide.due import Action, Decision, DueRun, decide
 from holdfast_engine.service_loop import PassReport
 from holdfast_engine.services.ended_attempts import EndedAttempt, end_attempts
+from holdfast_engine.services.tolerant_batch import TolerantBatch
 
 if TYPE_CHECKING:
     import asyncpg
-
-_logger = logging.getLogger("holdfast.engine")
 
 BATCH = 500
 SHORTEST_SLEEP_SECONDS = 0.001
@@ -36,6 +35,7 @@ class DueRuns:
     def __init__(self, database: EngineDatabase) -> None:
         self._database = database
         self._was_away = False
+        self._batches = {action: TolerantBatch[Decision](lambda decision: decision.run_id) for action in Action}
 
     async def run_once(self) -> PassReport:
         """Handle up to 500 due runs, the longest waiting first.
@@ -56,10 +56,9 @@ class DueRuns:
         rows = await self._database.rows("due_runs", BATCH)
         decisions = [decision for row in rows if (decision := decide(_due_run(row), row["now"])) is not None]
         changed = 0
-        for action in Action:
+        for action, batch in self._batches.items():
             of_action = [decision for decision in decisions if decision.action is action]
-            if of_action:
-                changed += await self._apply(action, of_action)
+            changed += await batch.apply(f"{action} run", of_action, partial(self._apply, action))
         if changed and len(rows) == BATCH:
             return PassReport(changed=changed, again_seconds=0)
         if rows and not changed:
@@ -71,26 +70,6 @@ class DueRuns:
         return None if seconds is None else max(SHORTEST_SLEEP_SECONDS, seconds)
 
     async def _apply(self, action: Action, decisions: Sequence[Decision]) -> int:
-        """Apply decisions together; return how many runs changed."""
-        try:
-            return await self._apply_together(action, decisions)
-        except Exception as error:
-            if is_passing(error):
-                raise
-            _logger.error("could not %s %d runs together", action, len(decisions), exc_info=error)
-        return sum([await self._apply_alone(action, decision) for decision in decisions])
-
-    async def _apply_alone(self, action: Action, decision: Decision) -> int:
-        """One run that cannot be changed must not hold up the others."""
-        try:
-            return await self._apply_together(action, [decision])
-        except Exception as error:
-            if is_passing(error):
-                raise
-            _logger.error("could not %s run %s", action, decision.run_id, exc_info=error)
-            return 0
-
-    async def _apply_together(self, action: Action, decisions: Sequence[Decision]) -> int:
         run_ids = [decision.run_id for decision in decisions]
         match action:
             case Action.QUEUE:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 
 from holdfast.contract.reasons import FailureClass
@@ -60,7 +59,7 @@ def _ended(attempt: AttemptRow, run: RunRow) -> Iterator[News]:
     what = "was lost" if lost else "failed"
     sentence = f"attempt {attempt.number} {what} ({attempt.failure}, {attempt.reason}): {attempt.message}"
     yield News(type="Warning", reason="AttemptLost" if lost else "AttemptFailed", sentence=sentence)
-    due_at = _next_at(attempt, run)
+    due_at = run.next_due_at(attempt)
     if due_at is not None:
         counted = (
             f"{run.disruptions} of {run.disruption_limit} disruptions"
@@ -69,13 +68,6 @@ def _ended(attempt: AttemptRow, run: RunRow) -> Iterator[News]:
         )
         due = due_at.strftime("%Y-%m-%dT%H:%M:%SZ")
         yield _normal("RetryScheduled", f"attempt {attempt.number + 1} is due at {due} ({counted})")
-
-
-def _next_at(attempt: AttemptRow, run: RunRow) -> datetime | None:
-    """When the attempt after this one is due, or was: a short backoff may be over before anybody looks."""
-    if attempt.number == run.attempt:
-        return run.due_at if run.state is State.BACKOFF else None
-    return next((each.admitted_at for each in run.attempts if each.number == attempt.number + 1), None)
 
 
 def _finished(run: RunRow) -> News:

@@ -34,4 +34,4 @@ def _is_notable_pod(object: Object) -> bool:
     pod = pod_view(object)
     if pod is None:
         return False
-    return pod.is_over or trouble_of(pod) is not None or (pod.is_command and pod.has_begun)
+    return pod.has_ended or trouble_of(pod) is not None or (pod.is_command and pod.has_begun)

@@ -80,7 +80,7 @@ def cause_of(pod: PodView) -> ExitCause | None:
 
 def out_of_memory(pod: PodView) -> ExitCause | None:
     """A container, or only a process in it, used more memory than it may. Its exit code may be anything."""
-    for container in pod.containers:
+    for container in pod.telling_containers:
         if container.ended_reason == "OOMKilled":
             code = container.exit_code
             note = "" if code == 137 else f" (a process in it was; the container ended with exit code {code})"
@@ -154,7 +154,7 @@ def deleted(pod: PodView) -> ExitCause | None:
 
 def not_started(pod: PodView) -> ExitCause | None:
     """The program of a container does not exist, or may not be executed."""
-    for container in pod.containers:
+    for container in pod.telling_containers:
         if container.ended_reason in _NOT_STARTED:
             what = f"the program of the container {container.name} could not be started"
             sentence = _with(what, container.ended_message)

@@ -11,7 +11,7 @@ def trouble_of(pod: PodView) -> PodTrouble | None:
     """What keeps ``pod`` from running; ``None`` if it runs, is over, or is on its way."""
     if pod.phase != "Pending":
         return None
-    for container in pod.containers:
+    for container in pod.telling_containers:
         if container.waiting_reason is not None and container.waiting_reason not in _ON_THE_WAY:
             what = f"the container {container.name} of pod {pod.name} cannot start"
             details = container.waiting_message or container.waiting_reason

@@ -64,6 +64,8 @@ class Policy:
 
     #: How long the pods of ended attempts are kept.
     pod_retention_seconds: float = 60.0
+    #: How long the other containers of a pod may go on after the attempt's own has ended.
+    leave_seconds: float = 10.0
 
 
 Rule = Callable[[TaskRunSnapshot, Policy], Decision | None]
@@ -235,10 +237,12 @@ def _old_pods(snapshot: TaskRunSnapshot, policy: Policy) -> tuple[tuple[PodView,
     for pod in snapshot.pods:
         # An attempt that is no longer listed is more than ten attempts old.
         is_ended = pod.attempt in ended or pod.attempt <= _run(snapshot).attempt - 10
-        if not pod.is_over or not is_ended or pod.deleted_at is not None:
+        if not pod.has_ended or not is_ended or pod.deleted_at is not None:
             continue
         since = pod.ended_at or pod.created_at or snapshot.now
-        left_seconds = policy.pod_retention_seconds - (snapshot.now - since).total_seconds()
+        # What still runs holds its node, and nothing but its deletion ends it.
+        kept_seconds = policy.pod_retention_seconds if pod.is_over else policy.leave_seconds
+        left_seconds = kept_seconds - (snapshot.now - since).total_seconds()
         if left_seconds <= 0:
             old.append(pod)
         else:

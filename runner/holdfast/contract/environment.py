@@ -12,6 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from holdfast.contract import patterns
+from holdfast.contract.dsn import dsn_problem
 from holdfast.domain.errors import AttemptEnvironmentError
 
 DATABASE: Final = "HOLDFAST_DATABASE"
@@ -76,7 +77,7 @@ class AttemptEnvironment:
             try:
                 _PARSERS[name](text)
             except ValueError as error:
-                problems.append(f"{name}={text!r} {error}")
+                problems.append(f"{name if name in _SECRETS else f'{name}={text!r}'} {error}")
         if problems:
             raise AttemptEnvironmentError(problems)
         return cls(
@@ -104,6 +105,12 @@ class AttemptEnvironment:
             DATABASE_GRACE_SECONDS: str(self.database_grace_seconds),
             SHUTDOWN_GRACE_SECONDS: str(self.shutdown_grace_seconds),
         }
+
+
+def _dsn(text: str) -> str:
+    if problem := dsn_problem(text):
+        raise ValueError(problem)
+    return text
 
 
 def _uuid(text: str) -> UUID:
@@ -152,7 +159,7 @@ def _pooler(text: str) -> Pooler:
 
 _PARSERS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
     {
-        DATABASE: str,
+        DATABASE: _dsn,
         RUN_ID: _uuid,
         ATTEMPT: _positive,
         TOKEN: str,
@@ -163,4 +170,5 @@ _PARSERS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
         SHUTDOWN_GRACE_SECONDS: _seconds,
     }
 )
+_SECRETS: Final = frozenset({DATABASE, TOKEN})
 _REQUIRED: Final = (DATABASE, RUN_ID, ATTEMPT, TOKEN)

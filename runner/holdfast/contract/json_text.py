@@ -18,7 +18,7 @@ def parse_json(text: str | bytes) -> Any:
     from pydantic_core import from_json
 
     try:
-        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
+        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=object_of_pairs)
         from_json(text)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
@@ -34,7 +34,12 @@ def json_kind(value: object) -> str:
     return _KINDS[type(value)]
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def object_of_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object of its fields.
+
+    Raises:
+        ValueError: A key comes twice.
+    """
     fields = dict(pairs)
     if len(fields) < len(pairs):
         keys = [key for key, _ in pairs]

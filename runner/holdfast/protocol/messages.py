@@ -1,8 +1,7 @@
-"""The values that cross the protocol."""
+"""The values that cross the protocol: named tuples, whose classes are made in a fifth of the time of dataclasses."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import IntFlag, StrEnum
 from typing import NamedTuple
@@ -75,8 +74,7 @@ class StepRecord(NamedTuple):
     value: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Who is calling: one attempt of one run, and the secret that it made up for this session."""
 
     run_id: UUID
@@ -84,8 +82,7 @@ class Identity:
     session: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """What an attempt learns when it opens: its run, the input, and everything recorded before.
 
     The remaining times are seconds at ``database_now``; None where there is no deadline.
@@ -112,8 +109,7 @@ class Opened:
     history: tuple[StepRecord, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """The outcome of an attempt as reported to ``finish``.
 
     Attributes:
@@ -135,8 +131,7 @@ class Ending:
     reopen_keys: tuple[StepKey, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(NamedTuple):
     """One line of output. ``age_ms`` is how long ago it was written, in milliseconds."""
 
     line_number: int
@@ -146,8 +141,7 @@ class LogLine:
     line: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pulse:
+class Pulse(NamedTuple):
     """The answer to a heartbeat. Remaining times are in seconds; None where there is no deadline."""
 
     flags: Flags

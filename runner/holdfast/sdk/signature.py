@@ -11,6 +11,7 @@ from holdfast.domain.errors import DefinitionError, InputError
 from holdfast.sdk.excerpt import excerpt
 from holdfast.sdk.hints import type_hints
 from holdfast.sdk.input_schema import input_schema_writer
+from holdfast.sdk.plain_input import PlainInput
 from holdfast.sdk.problems import describe_mismatch, list_problems
 from holdfast.sdk.typed import adapter_for, spell_annotation
 
@@ -45,6 +46,7 @@ class Signature:
         self._name = name or getattr(function, "__qualname__", repr(function))
         self._parameters = inspect.signature(function).parameters
         self._adapter: TypeAdapter[dict[str, Any]] | None = None
+        self._plain: PlainInput | None = None
         for parameter in self._parameters.values():
             if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
                 raise DefinitionError(
@@ -63,16 +65,10 @@ class Signature:
             InputError: Lists everything that does not fit, with its path.
             DefinitionError: An annotation cannot be used for input.
         """
-        from pydantic import ValidationError
-
-        adapter = self._resolved_adapter()
         text = input_text(given) if isinstance(given, Mapping) else given
-        self._refuse_other_than_object(text)
-        try:
-            values = adapter.validate_json(text, strict=True)
-        except ValidationError as error:
-            problems = list_problems(error, self._describe)
-            raise InputError(f"the input of {self._name} does not fit its parameters:\n{problems}") from None
+        values = self._read_plainly(text)
+        if values is None:
+            values = self._read_with_pydantic(text)
         args = tuple(
             values.pop(parameter.name, parameter.default)
             for parameter in self._parameters.values()
@@ -109,6 +105,27 @@ class Signature:
         except NameError:
             return False
         return True
+
+    def _read_plainly(self, text: str | bytes) -> dict[str, Any] | None:
+        if self._adapter is not None or isinstance(text, bytes):  # pydantic is there already
+            return None
+        if self._plain is None:
+            try:
+                self._plain = PlainInput(self._parameters.values(), type_hints(self._function))
+            except NameError:  # whoever asks pydantic says so
+                return None
+        return self._plain.read(text)
+
+    def _read_with_pydantic(self, text: str | bytes) -> dict[str, Any]:
+        from pydantic import ValidationError
+
+        adapter = self._resolved_adapter()
+        self._refuse_other_than_object(text)
+        try:
+            return adapter.validate_json(text, strict=True)
+        except ValidationError as error:
+            problems = list_problems(error, self._describe)
+            raise InputError(f"the input of {self._name} does not fit its parameters:\n{problems}") from None
 
     def _resolved_adapter(self) -> TypeAdapter[dict[str, Any]]:
         try:

@@ -18,6 +18,7 @@ import decimal
 import json
 import math
 import pathlib
+import sys
 import uuid
 from collections.abc import Callable
 from functools import cache
@@ -47,7 +48,7 @@ def encode(value: object) -> str:
         EncodingError: Names the place inside the value, what is there, and what to do.
     """
     if type(value) is str and value.isascii():
-        return _plain_writer()(value).decode()
+        return _write_plainly(value)
     try:
         return _to_text(_tag(value, ()))
     except ValueError as error:
@@ -283,12 +284,12 @@ def _plain_reader() -> Callable[[str], Any]:
     return from_json
 
 
-@cache
-def _plain_writer() -> Callable[[str], bytes]:
-    """The same for text: it escapes what json's does, in a quarter of the time."""
-    from pydantic_core import to_json
-
-    return to_json
+def _write_plainly(value: str) -> str:
+    """Pydantic's writer escapes text as json's does, in a quarter of the time; its import would take longer than most
+    processes write.
+    """
+    write: Callable[[str], bytes] | None = getattr(sys.modules.get("pydantic_core"), "to_json", None)
+    return _to_text(value) if write is None else write(value).decode()
 
 
 _UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)

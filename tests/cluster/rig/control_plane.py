@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,8 @@ from tests.cluster.rig.kubectl import Kubectl, KubectlFailed
 
 CRDS = HERE.parents[2] / "crds"
 NODE_LOST_SECONDS = 20
+# Below those that Linux gives to connections: one of these could be given away until a server starts, or starts again.
+PORTS = range(10_000, 30_000)
 # With the default rates the controllers need four seconds more before they serve.
 RATES = ("--kube-api-qps=200", "--kube-api-burst=400", "--leader-elect=false", "--profiling=false")
 
@@ -89,7 +93,7 @@ class ControlPlane:
         if scheduler:
             self.scheduler.start()
         self.kubectl.run("apply", "-k", str(CRDS))
-        self.kubectl.run("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        self.kubectl.run("wait", "--for=condition=Established", "crd", "--all", "--timeout=120s")
         if controllers:
             self.controllers.wait_until(self._has_service_accounts, "service accounts were made")
 
@@ -223,12 +227,14 @@ def running_control_plane(*, controllers: bool = False, scheduler: bool = False)
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago: all are held at once, so that they differ."""
-    held = [socket.socket() for _ in range(count)]
-    try:
-        for one in held:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in held]
-    finally:
-        for one in held:
-            one.close()
+    """Different ports that nobody listens on."""
+    return list(itertools.islice(filter(_is_free, random.sample(PORTS, len(PORTS))), count))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

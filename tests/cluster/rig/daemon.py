@@ -83,7 +83,7 @@ class Daemon:
             os.kill(pid, signal.SIGKILL)
             self._wait_for_end(pid)
 
-    def wait_until(self, is_ready: Callable[[], bool], what: str, timeout_seconds: float = 60) -> None:
+    def wait_until(self, is_ready: Callable[[], bool], what: str, timeout_seconds: float = 180) -> None:
         """Wait until `is_ready` says so.
 
         Raises:

@@ -35,7 +35,7 @@ class FakeNodes:
         self.kwok.start()
         nodes = {"apiVersion": "v1", "kind": "List", "items": [_node(f"fake-{i}") for i in range(1, count + 1)]}
         self.plane.kubectl.run("apply", "-f", "-", stdin=json.dumps(nodes))
-        self.plane.kubectl.run("wait", "--for=condition=Ready", "node", "-l", "type=kwok", "--timeout=60s")
+        self.plane.kubectl.run("wait", "--for=condition=Ready", "node", "-l", "type=kwok", "--timeout=120s")
 
     def stop(self) -> None:
         """Stop kwok; its nodes go silent."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import json
 import subprocess
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -97,8 +98,9 @@ class Kubectl:
         assert process.stderr is not None
         try:
             decoder, text = json.JSONDecoder(), ""
+            characters = codecs.getincrementaldecoder("utf-8")()  # a piece may end in the middle of one
             while piece := await process.stdout.read(1 << 16):
-                text = (text + piece.decode()).lstrip()
+                text = (text + characters.decode(piece)).lstrip()
                 while text:
                     try:
                         event, end = decoder.raw_decode(text)

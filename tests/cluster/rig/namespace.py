@@ -17,7 +17,7 @@ def fresh_namespace(kubectl: Kubectl) -> Iterator[Kubectl]:
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     kubectl.run("create", "-f", "-", stdin=json.dumps(namespace))
     # A pod is refused until the controllers have made the account that it would run as.
-    kubectl.run("--namespace", name, "wait", "--for=create", "serviceaccount/default", "--timeout=30s")
+    kubectl.run("--namespace", name, "wait", "--for=create", "serviceaccount/default", "--timeout=120s")
     try:
         yield kubectl.within(name)
     finally:

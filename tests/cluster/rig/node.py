@@ -116,7 +116,7 @@ class Node:
         self.kubelet.daemon.wait_until(self._is_ready, "the node was ready")
         self.say("the node is ready")
         self.kubectl.run("apply", "-f", str(HERE / "coredns.yaml"))
-        self.kubectl.run("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=60s")
+        self.kubectl.run("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=180s")
         self.say("DNS answers")
 
     def down(self) -> None:

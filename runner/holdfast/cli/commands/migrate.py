@@ -16,7 +16,6 @@ def add_to(app: typer.Typer) -> None:
     @command(app, "migrate")
     async def migrate(session: Session) -> None:
         """Bring the database up to date. Safe to run at any time, and by several at once."""
-        from holdfast_engine.local.dsn import check_dsn
         from holdfast_engine.postgres.migrations import migrate
 
         dsn = session.settings.database
@@ -24,7 +23,6 @@ def add_to(app: typer.Typer) -> None:
             async with session.database() as database:
                 report = await migrate(database.dsn)
         else:
-            check_dsn(dsn)
             report = await migrate(dsn)
         applied = ", ".join(report.applied) or "nothing to apply"
         session.answer(dataclasses.asdict(report), f"database is at version {report.version} ({applied})")
