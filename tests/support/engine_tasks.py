@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-
 from typing import Any
 
 from holdfast import NonRetryableError, create_token, run_info, step, task, trigger_and_wait, wait_for_token
