@@ -99,6 +99,18 @@ class Pod:
         usual: dict[str, Any] = {"token_id": token_id, "tags": [], "idempotency_key": None}
         return await self._only("create_token", timeout_seconds=timeout_seconds, **{**usual, **changed})  # type: ignore[no-any-return]  # a column
 
+    async def trigger(self, *keys: str, **changed: Any) -> dict[str, UUID]:
+        """Trigger a run for each key and return their ids by key; each has a launcher and a queue of its own."""
+        own = uuid4().hex
+        usual: dict[str, Any] = {
+            "keys": list(keys),
+            "tasks": ["work"] * len(keys),
+            "inputs": ["{}"] * len(keys),
+            "options": [json.dumps({"defaults": {"entrypoint": "tasks:work", "queue": own}})] * len(keys),
+            "follows": True,
+        }
+        return {row["key"]: row["run_id"] for row in await self._call("trigger", **{**usual, **changed})}
+
     async def look(self, *subjects: UUID, **changed: Any) -> dict[UUID, asyncpg.Record]:
         """Return how things stand, by id."""
         return {row["subject"]: row for row in await self._call("look", subjects=list(subjects), **changed)}
@@ -120,6 +132,7 @@ CALLS = {
     "finish": Pod.finish,
     "heartbeat": Pod.heartbeat,
     "create_token": lambda pod, **changed: pod.create_token(uuid4(), **changed),
+    "trigger": lambda pod, **changed: pod.trigger("0/trigger#1:0", **changed),
     "look": lambda pod, **changed: pod.look(uuid4(), **changed),
     "fetch": lambda pod, **changed: pod.fetch("0/work#1", **changed),
 }

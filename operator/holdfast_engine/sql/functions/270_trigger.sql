@@ -24,7 +24,8 @@ begin
         perform holdfast.refuse_fenced(p_run_id, p_attempt);
     end if;
     select string_agg(distinct option, ', ') into v_forbidden
-    from unnest(p_options) as given (options), jsonb_object_keys(given.options) as option
+    from unnest(p_options) as given (options),
+        jsonb_object_keys(given.options || coalesce(given.options -> 'defaults', '{}')) as option
     where option in ('template', 'launcher', 'resource_uid', 'replay_of', 'lease_seconds', 'suspend');
     if v_forbidden is not null then
         perform holdfast.refuse('HF004', format('a run cannot trigger another with these options: %s', v_forbidden));
