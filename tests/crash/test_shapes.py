@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 from holdfast.sdk.task import Task
-from tests.crash import def_shapes, shapes
+from tests.crash import def_shapes, family_shapes, shapes
 from tests.crash.cases import Case, Corpus, crash_points
 
 
@@ -21,7 +22,11 @@ def has_one_history(task: Task[..., Any]) -> bool:
     return not task.name.startswith("next_attempt") and task.name != "counted_completions"
 
 
-SHAPES = [*tasks_of(shapes), *tasks_of(def_shapes)]
+def takes_no_input(task: Task[..., Any]) -> bool:
+    return not inspect.signature(task.function).parameters
+
+
+SHAPES = [*tasks_of(shapes), *tasks_of(def_shapes), *filter(takes_no_input, tasks_of(family_shapes))]
 
 
 @pytest.mark.parametrize("task", SHAPES, ids=lambda task: task.name)

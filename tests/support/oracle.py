@@ -36,10 +36,13 @@ class Oracle:
         self.path = path
         path.touch()
 
-    def events(self, run_id: UUID) -> list[Event]:
-        """What happened in one run, in order."""
-        events = (Event(*json.loads(line)) for line in self.path.read_text().splitlines())
-        return [event for event in events if event.run == str(run_id)]
+    def events(self) -> dict[str, list[Event]]:
+        """What happened in each run, in order, by its id."""
+        events: dict[str, list[Event]] = {}
+        for line in self.path.read_text().splitlines():
+            event = Event(*json.loads(line))
+            events.setdefault(event.run, []).append(event)
+        return events
 
     def recorded(self, run_id: UUID, key: str) -> None:
         """Note that the record of a step is known to be committed."""
