@@ -7,7 +7,7 @@ import json
 import os
 import sys
 
-from holdfast import run_info, step, task
+from holdfast import batch_trigger_and_wait, create_token, run_info, step, task, wait_for_token
 
 #: host:port of the test's `Witness`.
 WITNESS = "WITNESS"
@@ -48,6 +48,25 @@ async def three_steps() -> list[str]:
 async def many_steps(count: int, pause_seconds: float) -> list[str]:
     """Records for about ``count`` times ``pause_seconds``."""
     return [await visit_slowly(str(number), pause_seconds) for number in range(count)]
+
+
+@task
+async def asks() -> list[str]:
+    """Waits until somebody completes its token."""
+    token = await create_token(tags=["approval"])
+    return [await visit("before"), str(await wait_for_token(token)), await visit("after")]
+
+
+@task
+async def visits(place: str) -> str:
+    return await visit(place)
+
+
+@task
+async def has_children() -> list[str]:
+    """Waits for two runs, each in a pod of its own."""
+    ends = await batch_trigger_and_wait(visits, [{"place": "here"}, {"place": "there"}])
+    return [end.result() for end in ends]
 
 
 @task
