@@ -114,7 +114,7 @@ async def test_a_parent_gets_its_childs_result_and_waits_without_a_process(env: 
     done = await env.run(parent_of_one, parcel="books")
     assert (done.state, done.result, done.attempts) == (State.SUCCEEDED, 5, 2)
     assert executed == ["books"]
-    assert [(each.name, each.kind) for each in done.steps] == [("trigger", "child"), ("wait_for_runs", "child")]
+    assert [(each.name, each.kind) for each in done.steps] == [("trigger", "child"), ("wait_for_run", "child")]
 
 
 async def test_a_def_task_has_children_too(env: TaskEnvironment) -> None:
@@ -127,6 +127,20 @@ async def test_a_child_that_fails_is_an_error_that_says_which_and_why(env: TaskE
     assert isinstance(ended.error, ChildFailedError)
     assert (ended.error.state, ended.error.error_type) == ("Failed", "builtins:LookupError")
     assert "no such parcel" in str(ended.error)
+
+
+async def test_a_dead_child_that_was_resumed_gives_its_result_to_its_parent(
+    env: TaskEnvironment, database: Database
+) -> None:
+    ended = await env.run(parent_of_one, parcel="lost")
+    connection = await database.connect()
+    child_id = await connection.fetchval("select child_id from holdfast.children")
+    assert await connection.fetchval("select holdfast.resume_run($1)", child_id) == "Queued"
+    await connection.execute('update holdfast.runs set input = \'{"parcel": "found"}\' where id = $1', child_id)
+
+    done = await env.resume(ended, parent_of_one)
+    assert (done.state, done.result) == (State.SUCCEEDED, 5)
+    assert await connection.fetchval("select count(*) from holdfast.children") == 1
 
 
 async def test_a_batch_shows_partial_failures_and_wakes_its_parent_once(env: TaskEnvironment) -> None:

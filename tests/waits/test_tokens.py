@@ -263,6 +263,19 @@ async def test_the_token_goes_with_its_run(env: TaskEnvironment, database: Datab
     assert await connection.fetchval("select count(*) from holdfast.waits") == 0
 
 
+async def test_a_token_that_another_run_waits_for_outlives_its_run(env: TaskEnvironment, database: Database) -> None:
+    first = await env.run(ask_by_key, key="shared")
+    (token,) = await env.open_tokens(first)
+    second = await env.run(ask_by_key, key="shared")
+    connection = await database.connect()
+    await connection.execute("select holdfast.cancel_run($1)", first.run_id)
+    await env.clock.advance(hours=1)
+    await connection.execute(queries()["delete_finished_runs"].text, 60.0, 10)
+    await env.complete_token(token, "yes")
+    assert (await env.go_on(second, ask_by_key)).result == "yes"
+    assert await connection.fetchval(queries()["delete_finished_runs"].text, 60.0, 10) == 1
+
+
 async def _count(connection: asyncpg.Connection, token_id: UUID) -> int:
     count: int = await connection.fetchval("select count(*) from holdfast.tokens where id = $1", token_id)
     return count

@@ -141,7 +141,7 @@ class Outside:
     async def _keep_looking(self) -> None:
         session = self._session
         try:
-            while self._watched:
+            while self._watched and session.departure.reason is None:
                 self._look_now = session.loop.create_future()
                 await session.listen(map(_channel, self._watched), self._look)
                 await self._look_once()

@@ -14,7 +14,7 @@ from holdfast.contract.limits import BATCH_LIMIT
 from holdfast.domain.errors import ChildFailedError, InputError
 from holdfast.domain.states import State
 from holdfast.domain.subjects import Child, ChildRequest, Subject
-from holdfast.sdk.codec import PlainJson, codec_for
+from holdfast.sdk.codec import Codec, PlainJson, codec_for
 from holdfast.sdk.failure import Failure
 from holdfast.sdk.journal import Strand
 from holdfast.sdk.outside_step import OutsideStep
@@ -102,17 +102,20 @@ class _TriggerAndWait:
     ) -> Any:
         """Trigger a run, wait for its end and return its result. It is canceled if this run ends without success.
 
+        When this run is tried again after the error, it asks for the same child's result again: a dead letter that
+        was resumed meanwhile may have one.
+
         Raises:
             ChildFailedError: it did not succeed.
             and what ``trigger`` raises.
         """
-        (result,) = await batch_trigger_and_wait(task, [input or {}], **options)
-        return result.result()
+        (child,) = await _TRIGGER(*_requests(task, [input or {}], options), True)
+        return await _wait_for_one(task)(child)
 
     def blocking(self, task: Task[..., R] | str, input: Input | None = None, **options: Unpack[TriggerOptions]) -> Any:
         """The same in a ``def`` task, whose thread it blocks."""
-        (result,) = batch_trigger_and_wait.blocking(task, [input or {}], **options)
-        return result.result()
+        (child,) = _TRIGGER.blocking(*_requests(task, [input or {}], options), True)
+        return _wait_for_one(task).blocking(child)
 
 
 class _BatchTrigger:
@@ -181,6 +184,14 @@ _WAIT: OutsideStep[[list[UUID]], list[ChildEnd]] = OutsideStep(
 )
 
 
+def _wait_for_one(task: Task[..., Any] | str) -> OutsideStep[[Child], Any]:
+    async def wait(strand: Strand, child: Child) -> Any:
+        (subject,) = await strand.journal.outside.resolutions(strand, CHILD_KIND, [child.id])
+        return _result(task, child, _end(subject)).result()
+
+    return OutsideStep("wait_for_run", CHILD_KIND, _codec(task), wait)
+
+
 def _requests(
     task: Task[..., Any] | str, inputs: Sequence[Input], options: TriggerOptions
 ) -> tuple[str, list[str], str]:
@@ -203,14 +214,17 @@ def _end(subject: Subject) -> ChildEnd:
 
 
 def _results(task: Task[..., Any] | str, children: Sequence[Child], ends: Sequence[ChildEnd]) -> list[ChildResult[Any]]:
-    codec = task.codec if isinstance(task, Task) else codec_for(PlainJson, "the result of a run")
-    results: list[ChildResult[Any]] = []
-    for child, end in zip(children, ends, strict=True):
-        if end.state is State.SUCCEEDED:
-            results.append(ChildResult(child, end.state, codec.decode(end.value or "null"), None))
-        else:
-            results.append(ChildResult(child, end.state, None, _error(child, end)))
-    return results
+    return [_result(task, child, end) for child, end in zip(children, ends, strict=True)]
+
+
+def _result(task: Task[..., Any] | str, child: Child, end: ChildEnd) -> ChildResult[Any]:
+    if end.state is State.SUCCEEDED:
+        return ChildResult(child, end.state, _codec(task).decode(end.value or "null"), None)
+    return ChildResult(child, end.state, None, _error(child, end))
+
+
+def _codec(task: Task[..., Any] | str) -> Codec[Any]:
+    return task.codec if isinstance(task, Task) else codec_for(PlainJson, "the result of a run")
 
 
 def _error(child: Child, end: ChildEnd) -> ChildFailedError:

@@ -1,11 +1,15 @@
--- Whether a run that may still ask for this one's result has not ended.
-create or replace function holdfast.has_open_parent(p_run_id uuid) returns boolean
+-- Whether a run that has ended may still be asked for something: for its result by the run that has triggered it, or for one
+-- of its tokens by a run that waits for that.
+create or replace function holdfast.is_needed(p_run_id uuid) returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $$
     select exists (
         select from holdfast.children c join holdfast.runs p on p.id = c.parent_id
         where c.child_id = p_run_id and p.finished_at is null)
+    or exists (
+        select from holdfast.tokens t join holdfast.waits w on w.subject = t.id join holdfast.runs x on x.id = w.run_id
+        where t.run_id = p_run_id and x.finished_at is null)
 $$;
 
 -- A run has ended: whoever waits for it goes on, and the runs that it has triggered and that follow it are to be canceled.

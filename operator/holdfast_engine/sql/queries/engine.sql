@@ -112,7 +112,7 @@ from (
 -- name: delete_finished_runs
 -- Delete runs that finished longer ago than their time to live, or than so many seconds if they have none.
 -- Without a time to live of its own, a dead letter stays until it is discarded. No seconds: the others stay too.
--- A run stays for as long as a run that has triggered it may ask for its result.
+-- A run stays for as long as another may ask for its result, or waits for one of its tokens.
 with recursive lifetimes as (
     (select r.ttl_seconds from holdfast.runs r
      where r.finished_at is not null and r.ttl_seconds is not null order by r.ttl_seconds limit 1)
@@ -127,13 +127,13 @@ with recursive lifetimes as (
     cross join lateral (
         select r.id from holdfast.runs r
         where r.ttl_seconds = l.ttl_seconds and r.finished_at <= holdfast.now() - make_interval(secs => l.ttl_seconds)
-          and not holdfast.has_open_parent(r.id)
+          and not holdfast.is_needed(r.id)
         order by r.finished_at limit $2) old
     union all
     (select r.id from holdfast.runs r
      where r.ttl_seconds is null and (r.state not in ('Failed', 'TimedOut') or r.discarded_at is not null)
        and r.finished_at <= holdfast.now() - make_interval(secs => $1::double precision)
-       and not holdfast.has_open_parent(r.id)
+       and not holdfast.is_needed(r.id)
      order by r.finished_at limit $2)
 ), doomed as materialized (
     select r.id from holdfast.runs r
