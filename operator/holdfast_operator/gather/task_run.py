@@ -62,13 +62,12 @@ class TaskRunGatherer:
 
     def _ref(self, key: Key, resource: Object | None) -> ResourceRef:
         if resource is None:
-            deleted = self._index.deleted(key)
-            return ResourceRef(uid="" if deleted is None else deleted.uid, namespace=key.namespace, name=key.name)
+            return ResourceRef(uid=self._index.deleted(key) or "", namespace=key.namespace, name=key.name)
         return ResourceRef(uid=uid_of(resource), namespace=key.namespace, name=key.name, run_id=shown_run_id(resource))
 
 
-def _run_of(resource: Object | None, rows: list[RunRow], deleted: tuple[str, str] | None) -> RunRow | None:
-    uid = uid_of(resource) if resource is not None else deleted[0] if deleted is not None else None
+def _run_of(resource: Object | None, rows: list[RunRow], deleted_uid: str | None) -> RunRow | None:
+    uid = deleted_uid if resource is None else uid_of(resource)
     own = next((row for row in rows if row.resource_uid == uid), None) if uid else None
     if own is not None or resource is None:
         return own
