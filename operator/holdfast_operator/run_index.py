@@ -19,6 +19,8 @@ class RunIndex:
         self._keys: dict[str, set[Key]] = {}
         self._run_ids: dict[str, str] = {}
         """By the uid of the TaskRun."""
+        self._accepted: dict[str, UUID] = {}
+        """By the uid of a TaskRun, until its status says so."""
         self._images: dict[str, str] = {}
         self._deleted: OrderedDict[Key, str] = OrderedDict()
         """Uids of deleted TaskRuns."""
@@ -28,6 +30,7 @@ class RunIndex:
         if self._deleted.get(key) == uid:
             return
         self._run_ids[uid] = str(run_id)
+        self._accepted[uid] = run_id
         self._keys.setdefault(str(run_id), set()).add(key)
 
     def keys_of(self, run_id: str) -> frozenset[Key]:
@@ -37,6 +40,10 @@ class RunIndex:
     def is_run(self, task_run: Object, run_id: UUID) -> bool:
         """Whether it is known that this very TaskRun is, or shows, the run."""
         return self._run_ids.get(uid_of(task_run)) == str(run_id)
+
+    def accepted(self, uid: str) -> UUID | None:
+        """The run that the TaskRun of this uid was accepted as, if its status does not say so yet."""
+        return self._accepted.get(uid)
 
     def deleted(self, key: Key) -> str | None:
         """The uid of the TaskRun of this name that was deleted last, if that was noticed."""
@@ -58,7 +65,10 @@ class RunIndex:
         if is_deleted:
             self._forget(object)
             return
-        run_id = (object.get("status") or {}).get("runID") or run_id_of(object)
+        shown = (object.get("status") or {}).get("runID")
+        if shown:
+            self._accepted.pop(uid_of(object), None)
+        run_id = shown or run_id_of(object)
         if run_id:
             self._run_ids[uid_of(object)] = run_id
             self._keys.setdefault(run_id, set()).add(key_of(kind, object))
@@ -69,6 +79,7 @@ class RunIndex:
         self._deleted.move_to_end(key)
         while len(self._deleted) > REMEMBERED_DELETIONS:
             self._deleted.popitem(last=False)
+        self._accepted.pop(uid, None)
         run_id = self._run_ids.pop(uid, None)
         if run_id is None:
             return
