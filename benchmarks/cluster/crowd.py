@@ -37,7 +37,7 @@ class Crowd:
 
 
 async def measure(scene: NodeScene, size: int, rounds: int) -> list[Line]:
-    """Take turns; each crowd is applied at once, and is over when the last of it is shown as succeeded."""
+    """Take turns, another crowd first each time; it is applied at once, and over when the last of it has succeeded."""
     await define_queue(scene, concurrency=size)
     crowds = {
         "runs": Crowd(TASK_RUNS, lambda name: task_run(scene, name, "one_step"), _has_condition("Succeeded")),
@@ -46,7 +46,8 @@ async def measure(scene: NodeScene, size: int, rounds: int) -> list[Line]:
     }
     took = {what: Samples() for what in crowds}
     for number in range(rounds):
-        for what, crowd in crowds.items():
+        for place in range(len(crowds)):
+            what, crowd = list(crowds.items())[(number + place) % len(crowds)]
             took[what].add(await _seconds(scene, crowd, [f"{what.lower()}-{number}-{one}" for one in range(size)]))
     seconds = {what: samples.median / 1000 for what, samples in took.items()}
     return [

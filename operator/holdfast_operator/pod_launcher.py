@@ -28,6 +28,7 @@ from holdfast_operator.pods import PodView, pod_view
 from holdfast_operator.rows import TaskRunRows
 from holdfast_operator.run_namespaces import RunNamespaces
 from holdfast_operator.store import Store
+from holdfast_operator.trim import trimmed
 
 _logger = logging.getLogger("holdfast.operator")
 
@@ -175,7 +176,8 @@ class PodLauncher:
         strays: list[Object] = []
         try:
             for namespace in self._namespaces:
-                for pod in await self._kube.list(PODS, namespace, labels=POD_SELECTOR):
+                listing = await self._kube.listing(PODS, namespace, labels=POD_SELECTOR, trim=trimmed)
+                for pod in listing.items:
                     self._store.put(PODS, pod)
                 strays += await self._kube.list(PODS, namespace, labels=STRAY_SELECTOR)
         except KubeError as error:

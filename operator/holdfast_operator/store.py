@@ -110,6 +110,8 @@ class Store:
             return False
         if seen is not None and uid_of(seen) != uid_of(object):
             self.remove(kind, *place)
+        elif seen is not None and kind == PODS and run_id_of(seen) != run_id_of(object):
+            self._forget_pod(kind, seen)
         self._objects[kind][place] = object
         if kind == PODS and (run_id := run_id_of(object)):
             self._pods_of.setdefault(run_id, {})[place] = object

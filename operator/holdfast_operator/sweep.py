@@ -14,10 +14,11 @@ from holdfast.domain.errors import UnavailableError
 from holdfast.protocol.refusals import is_passing
 from holdfast_engine.backoff import Backoff
 from holdfast_operator.health import Pulse
-from holdfast_operator.kinds import PODS, WATCHED, Kind
+from holdfast_operator.kinds import PODS, WATCHED, Kind, Object
 from holdfast_operator.kube import Kube
 from holdfast_operator.kube_errors import KubeError
 from holdfast_operator.metrics import Metrics
+from holdfast_operator.objects import key_of, uid_of, version_of
 from holdfast_operator.pod_selector import POD_SELECTOR
 from holdfast_operator.store import Store
 from holdfast_operator.trim import trimmed
@@ -104,9 +105,17 @@ class Sweep:
 
     async def _sweep(self, kind: Kind, namespace: str | None) -> int:
         labels = POD_SELECTOR if kind == PODS else None
-        listing = await self._kube.listing(kind, namespace, labels=labels, trim=trimmed)
+        listing = await self._kube.listing(kind, namespace, labels=labels, trim=self._kept)
         changed = self._store.replace_all(kind, listing, namespace)
         if changed and not self._is_first:
             self._metrics.sweep_corrections.labels(kind.name).inc(len(changed))
             _logger.info("the sweep found %d changes of %s that no watch had told yet", len(changed), kind.plural)
         return len(changed)
+
+    def _kept(self, kind: Kind, object: Object) -> Object:
+        """What the store keeps of an object: the very thing that it has, unless this is news."""
+        key = key_of(kind, object)
+        seen = self._store.get(kind, key.namespace, key.name)
+        if seen is not None and uid_of(seen) == uid_of(object) and version_of(seen) >= version_of(object):
+            return seen
+        return trimmed(kind, object)

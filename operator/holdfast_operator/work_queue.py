@@ -16,6 +16,8 @@ from holdfast_operator.queue_metrics import QueueMetrics
 
 FIRST_RETRY_SECONDS = 0.1
 LONGEST_RETRY_SECONDS = 60.0
+STALE_DELAYS = 1000
+"""How many delays that do not count any more are kept beside those that do."""
 
 
 class Alarm(Protocol):
@@ -105,6 +107,8 @@ class WorkQueue:
         self._due[key] = due
         self._delayed_count += 1
         heapq.heappush(self._delayed, (due, self._delayed_count, key))
+        if len(self._delayed) > 2 * len(self._due) + STALE_DELAYS:
+            self._drop_stale()
         self._set_alarm()
 
     async def get(self) -> Key:
@@ -135,6 +139,11 @@ class WorkQueue:
     def forget(self, key: Key) -> None:
         """The work on ``key`` succeeded: its next failure is its first."""
         self._failures.pop(key, None)
+
+    def _drop_stale(self) -> None:
+        """A run that is to be removed in a month would leave a delay here at each look until then."""
+        self._delayed = [(due, number, key) for number, (key, due) in enumerate(self._due.items())]
+        heapq.heapify(self._delayed)
 
     def _set_alarm(self) -> None:
         due = self._delayed[0][0]

@@ -94,14 +94,16 @@ async def test_every_metric_is_told_and_counts_what_happened(
     ) as operator:
         await operator.says("all watches are up")
         task = {"image": "shop:1", "entrypoint": "shop:order", "retry": {"maxAttempts": 2, "backoffSeconds": 1}}
-        await namespace.apply(task_run("goes-on", task=task), task_run("fails", task=task))
+        await namespace.apply(task_run("goes-on", task=task, idempotencyKey="once"), task_run("fails", task=task))
 
         for attempt in (1, 2):
             runner = await _runner(namespace, kubelet, connection, f"goes-on-{attempt}")
+            await namespace.apply(task_run("the-same", task=task, idempotencyKey="once"))
             await runner.record(f"0/work#{attempt}")
             if attempt == 1:
                 await kubelet.ends("goes-on-1", 137, "OOMKilled")
         await runner.finish()
+        await namespace.until("taskrun", "the-same", lambda run: run.get("status", {}).get("phase") == "Succeeded")
         for attempt in (1, 2):
             await _runner(namespace, kubelet, connection, f"fails-{attempt}")
             await kubelet.ends(f"fails-{attempt}", 1)

@@ -23,6 +23,7 @@ from holdfast_operator.health import Health
 from holdfast_operator.kinds import PODS, TASK_RUNS, TASKS
 from holdfast_operator.kube import Kube
 from holdfast_operator.metrics import Metrics
+from holdfast_operator.objects import uid_of
 from holdfast_operator.store import Store
 from holdfast_operator.sweep import Sweep
 from holdfast_operator.watches import Watches, WatchesEndedError
@@ -293,6 +294,26 @@ async def test_the_sweep_fills_an_empty_store_and_corrects_it(kube: Kube, here: 
     assert await sweep.run_once() == 0
     labels = {"kind": "TaskRun"}
     assert metrics.registry.get_sample_value("holdfast_sweep_corrections_total", labels) == 2
+
+
+async def test_the_sweep_takes_what_is_newer_than_what_it_has(kube: Kube, here: str, store: WatchedStore) -> None:
+    sweep = Sweep(kube, store, (here,), Metrics(), Health().pulse("sweep", 60))
+    first = await kube.create(TASK_RUNS, here, task_run("a"))
+    await sweep.run_first()
+    known = store.get(TASK_RUNS, here, "a")
+    assert await sweep.run_once() == 0
+    assert store.get(TASK_RUNS, here, "a") is known
+    await kube.patch(TASK_RUNS, here, "a", {"spec": {"suspend": True}})
+    assert await sweep.run_once() == 1
+    changed = store.get(TASK_RUNS, here, "a")
+    assert changed is not None
+    assert changed["spec"]["suspend"] is True
+    await kube.delete(TASK_RUNS, here, "a")
+    second = await kube.create(TASK_RUNS, here, task_run("a"))
+    assert await sweep.run_once() == 1
+    made_again = store.get(TASK_RUNS, here, "a")
+    assert made_again is not None
+    assert uid_of(made_again) == uid_of(second) != uid_of(first)
 
 
 def _never_was(namespace: str, name: str) -> dict[str, str]:

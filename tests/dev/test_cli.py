@@ -138,6 +138,31 @@ async def test_a_bad_trigger_is_refused(
     assert await plane.runs() == []
 
 
+@pytest.mark.parametrize("option", ["--name", "--queue"])
+@pytest.mark.parametrize(("given", "complaint"), [("Order_42", "RFC 1123"), ("a" * 64, "63 are the most")])
+async def test_a_name_that_no_manifest_may_have_is_refused(
+    cli: Cli, plane: ControlPlane, option: str, given: str, complaint: str
+) -> None:
+    result = await cli("trigger", "count", "--input", '{"n": 1}', option, given, "-o", "json")
+
+    assert result.code == CliExit.USAGE
+    assert f"{option} {given!r}" in result.document["error"]["message"]
+    assert complaint in result.err
+    assert await plane.runs() == []
+
+
+async def test_a_queue_that_nobody_defined_is_told_of(cli: Cli, plane: ControlPlane) -> None:
+    await plane.put_queue("orders", concurrency=1)
+
+    known = await cli("trigger", "count", "--input", '{"n": 1}', "--queue", "orders")
+    typo = await cli("trigger", "count", "--input", '{"n": 1}', "--queue", "ordres", "-o", "json")
+
+    assert (known.code, typo.code) == (CliExit.OK, CliExit.OK)
+    assert "nobody has defined" not in known.err
+    assert "the queue 'ordres' is new: nobody has defined its limits. Did you mean orders?" in typo.err
+    assert typo.document["created"]
+
+
 async def test_an_idempotency_key_with_another_input_is_refused(cli: Cli, plane: ControlPlane) -> None:
     first = await plane.trigger("count", {"n": 1}, TriggerOptions(idempotency_key="k"))
 

@@ -68,6 +68,15 @@ def test_a_late_deletion_does_not_remove_what_came_after_it(store: Store) -> Non
     assert not store.put(TASK_RUNS, thing(TASK_RUNS, "a", 21, uid="first"))
 
 
+def test_a_pod_that_names_another_run_now_is_no_pod_of_the_first(store: Store) -> None:
+    store.put(PODS, thing(PODS, "a-1", 1, run_id=RUN_ID))
+    store.put(PODS, thing(PODS, "a-1", 2, run_id="another"))
+    assert store.pods_of(RUN_ID) == []
+    store.put(PODS, thing(PODS, "a-1", 3))
+    assert store.pods_of("another") == []
+    assert store.remove(PODS, "shop", "a-1")
+
+
 def test_an_object_that_replaces_another_is_told_as_a_deletion_and_an_arrival(store: Store) -> None:
     told: list[tuple[str, bool]] = []
     store.on_change(lambda kind, object, is_deleted: told.append((uid_of(object), is_deleted)))

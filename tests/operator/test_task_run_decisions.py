@@ -208,7 +208,7 @@ def test_the_story_in_events() -> None:
     again = run(attempt=2, attempts=(lost, attempt(2, opened_at=NOW, replayed_steps=7)))
     assert [news.reason for news in news_of(shown, again, "order-42")] == ["AttemptStarted", "CheckpointResumed"]
     shown = run_status(resource(shown), again, (), None)
-    over = replace(again, state=State.FAILED, finished_at=NOW, reason="MaxAttemptsReached")
+    over = replace(again, state=State.FAILED, finished_at=NOW, reason="ExitCode")
     assert [news.reason for news in news_of(shown, over, "order-42")] == ["DeadLettered"]
 
 

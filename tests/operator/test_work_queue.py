@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from holdfast_operator.kinds import TASK_RUNS, Key
 from holdfast_operator.queue_metrics import QueueMetrics
-from holdfast_operator.work_queue import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, WorkQueue
+from holdfast_operator.work_queue import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, STALE_DELAYS, WorkQueue
 from tests.support.settable_clock import SettableClock
 
 A = Key(TASK_RUNS, "shop", "a")
@@ -183,3 +183,15 @@ async def test_what_is_asked_for_during_a_look_comes_after_it(queue: WorkQueue, 
     queue.done(key)
     clock.advance(1.0)
     assert await queue.get() == A
+
+
+async def test_delays_that_do_not_count_any_more_are_not_kept(queue: WorkQueue, clock: SettableClock) -> None:
+    month_seconds = 30 * 86400.0
+    for _ in range(3 * STALE_DELAYS):
+        queue.add(A)
+        await queue.get()
+        queue.done(A)
+        queue.add_after(A, month_seconds)
+    assert len(queue._delayed) <= STALE_DELAYS + 2
+    clock.advance(month_seconds)
+    assert queue.depth == 1

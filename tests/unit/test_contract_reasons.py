@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+import holdfast
 import holdfast_engine
+import holdfast_operator
 from holdfast.contract.exit_codes import CliExit, RunnerExit
 from holdfast.contract.reasons import FailureClass, Reason
 
@@ -27,6 +29,15 @@ def test_every_reason_that_the_database_gives_is_named() -> None:
     given = set(re.findall(r"\b(?:v_)?reason :?= '(\w+)'", text))
     assert given, "the functions give no reason at all: the pattern is out of date"
     assert given <= {reason.value for reason in Reason}
+
+
+def test_every_reason_is_given_by_somebody() -> None:
+    """A run out of attempts has the reason of its last failure, which says more than that there were many."""
+    folders = [Path(package.__file__).parent for package in (holdfast, holdfast_engine, holdfast_operator)]
+    files = [file for folder in folders for file in folder.rglob("*") if file.suffix in (".py", ".sql")]
+    text = "".join(file.read_text() for file in files if file.name != "reasons.py")
+    given = {reason for reason in Reason if re.search(rf"Reason\.{reason.name}\b|['\"]{reason.value}['\"]", text)}
+    assert set(Reason) - given == {Reason.FENCED, Reason.STEP_LIMIT_REACHED}, "those two are nobody's yet"
 
 
 @pytest.mark.parametrize("named", [FailureClass, Reason])

@@ -71,7 +71,9 @@ class TaskRunWrites:
         """Write the status if it differs, and tell what is new."""
         before = resource.get("status") or {}
         if decision.status is not None and await self._patch_status(key, before, decision.status) and decision.run:
-            count(self._metrics, before, decision.run)
+            # Others that share its idempotency key show the run, too.
+            if decision.run.resource_uid == uid_of(resource):
+                count(self._metrics, before, decision.run)
             for news in news_of(before, decision.run, key.name):
                 self._events.post(resource, news.type, news.reason, news.sentence)
         for pod in decision.pods_to_delete:

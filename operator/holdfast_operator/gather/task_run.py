@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from uuid import UUID
 
 from holdfast_operator.build.names import task_run_name
 from holdfast_operator.decide.snapshot import TaskRunSnapshot, shown_run_id
@@ -37,7 +38,8 @@ class TaskRunGatherer:
         """Read everything that concerns ``key``, in one round trip to the database."""
         resource = self._store.get(TASK_RUNS, key.namespace, key.name) or await self._fetch(key)
         rows = await self._rows.find(self._ref(key, resource))
-        run = _run_of(resource, rows, self._index.deleted(key))
+        accepted = None if resource is None else self._index.accepted(uid_of(resource))
+        run = _run_of(resource, rows, self._index.deleted(key), accepted)
         namesake = next((row for row in rows if row.name == key.name and (run is None or row.id != run.id)), None)
         pods = [] if run is None else [pod_view(pod) for pod in self._store.pods_of(str(run.id))]
         return TaskRunSnapshot(
@@ -62,18 +64,22 @@ class TaskRunGatherer:
 
     def _ref(self, key: Key, resource: Object | None) -> ResourceRef:
         if resource is None:
-            deleted = self._index.deleted(key)
-            return ResourceRef(uid="" if deleted is None else deleted.uid, namespace=key.namespace, name=key.name)
-        return ResourceRef(uid=uid_of(resource), namespace=key.namespace, name=key.name, run_id=shown_run_id(resource))
+            return ResourceRef(uid=self._index.deleted(key) or "", namespace=key.namespace, name=key.name)
+        uid = uid_of(resource)
+        # One that shares an idempotency key was accepted as the run of another: nothing but its status will say so.
+        run_id = self._index.accepted(uid) or shown_run_id(resource)
+        return ResourceRef(uid=uid, namespace=key.namespace, name=key.name, run_id=run_id)
 
 
-def _run_of(resource: Object | None, rows: list[RunRow], deleted: tuple[str, str] | None) -> RunRow | None:
-    uid = uid_of(resource) if resource is not None else deleted[0] if deleted is not None else None
+def _run_of(
+    resource: Object | None, rows: list[RunRow], deleted_uid: str | None, accepted: UUID | None
+) -> RunRow | None:
+    uid = deleted_uid if resource is None else uid_of(resource)
     own = next((row for row in rows if row.resource_uid == uid), None) if uid else None
     if own is not None or resource is None:
         return own
-    shown = next((row for row in rows if row.id == shown_run_id(resource)), None)
-    if shown is None or (resource.get("status") or {}).get("runID"):
+    shown = next((row for row in rows if row.id == (accepted or shown_run_id(resource))), None)
+    if shown is None or accepted is not None or (resource.get("status") or {}).get("runID"):
         return shown
     # Only its annotation says so, which anybody may write: the operator gives it the name of the run.
     return shown if task_run_name(shown.name) == resource["metadata"]["name"] else None

@@ -93,7 +93,6 @@ class Reason(StrEnum):
     )
 
     # the end of a run
-    MAX_ATTEMPTS_REACHED = "MaxAttemptsReached", "The run failed `maxAttempts` times."
     DISRUPTION_LIMIT_REACHED = (
         "DisruptionLimitReached",
         "The run was disrupted more often than `disruptionLimit`.",

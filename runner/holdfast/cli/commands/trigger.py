@@ -8,7 +8,10 @@ import typer
 
 from holdfast.cli.command import command
 from holdfast.cli.inputs import InputOption, read_input
+from holdfast.cli.names import check_name
 from holdfast.cli.session import Session
+
+DEFAULT_QUEUE = "default"
 
 TagOption = Annotated[
     list[str] | None, typer.Option("--tag", help="A word to find the run by; may come several times.")
@@ -38,7 +41,10 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """Accept a run of a registered task, and leave it to whoever serves the database."""
         from holdfast_engine.control.options import TriggerOptions
+        from holdfast_engine.control.references import near_names
 
+        check_name("--name", name)
+        check_name("--queue", queue)
         options = TriggerOptions(
             name=name,
             queue=queue,
@@ -50,7 +56,10 @@ def add_to(app: typer.Typer) -> None:
             tags=tuple(tag) if tag else None,
         )
         async with session.control_plane(sets_up=True) as plane:
+            queues = [each.name for each in await plane.queues()]
             triggered = await plane.trigger(task, read_input(input), options)
+        if queue is not None and queue != DEFAULT_QUEUE and queue not in queues:
+            session.tell(f"the queue {queue!r} is new: nobody has defined its limits. {near_names(queue, queues)}")
         document = {"run": triggered.run_id, "name": triggered.name, "created": triggered.created}
         how = "accepted" if triggered.created else "was accepted before, with this idempotency key"
         session.answer(document, f"run {triggered.name} {how} ({triggered.run_id})")
