@@ -78,7 +78,7 @@ async def ask_by_key(key: str) -> Any:
 
 
 @task
-async def wait_for(token: str) -> Any:
+async def wait_for_given(token: str) -> Any:
     return await wait_for_token(token)
 
 
@@ -186,7 +186,7 @@ async def test_an_answer_of_another_shape_ends_the_run_with_both_sides_shown(env
 
 async def test_no_such_token(env: TaskEnvironment) -> None:
     unknown = uuid4()
-    ended = await env.run(wait_for, token=str(unknown))
+    ended = await env.run(wait_for_given, token=str(unknown))
     assert ended.state is State.FAILED
     assert f"this run knows no token {unknown}" in str(ended.error)
 
@@ -196,12 +196,12 @@ async def test_a_token_of_another_namespace_is_none(env: TaskEnvironment, databa
     (token,) = await env.open_tokens(waiting)
     connection = await database.connect()
     await connection.execute("update holdfast.tokens set namespace = 'other'")
-    ended = await env.run(wait_for, token=str(token))
+    ended = await env.run(wait_for_given, token=str(token))
     assert f"this run knows no token {token}" in str(ended.error)
 
 
 async def test_what_is_no_id_is_said_at_the_line(env: TaskEnvironment) -> None:
-    ended = await env.run(wait_for, token="approval-7")
+    ended = await env.run(wait_for_given, token="approval-7")
     assert "'approval-7' is no token" in str(ended.error)
 
 

@@ -65,7 +65,7 @@ class AwaitedSteps:
         try:
             text = recorded.value
             if text is None:
-                text = await session.fetch(recorded.key)
+                text = await session.dialogue.fetch(recorded.key)
             return session.recorded_result(step, recorded, text)
         finally:
             if in_turn:

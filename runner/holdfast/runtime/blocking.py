@@ -74,7 +74,7 @@ class BlockingSteps:
         """Return a value that did not come with the opening, blocking this thread."""
         session = self._session
         if not self._on_loop_thread():
-            return self._on_loop(session.fetch(key))
+            return self._on_loop(session.dialogue.fetch(key))
         lifeline = session.lifeline
         return lifeline.run(lambda: lifeline.patience.persist(lambda: lifeline.client.fetch([key]))).get(key)
 

@@ -72,13 +72,15 @@ class Outside:
         """Make a token whose id follows from the place of the call, so that making it twice makes one."""
         session = self._session
         token_id = uuid5(session.info.run_id, strand.branch.path)
-        return await session.ask(lambda client: client.create_token(token_id, timeout_seconds, tags, idempotency_key))
+        return await session.dialogue.ask(
+            lambda client: client.create_token(token_id, timeout_seconds, tags, idempotency_key)
+        )
 
     async def trigger(self, strand: Strand, requests: Sequence[ChildRequest], follows: bool) -> list[Child]:
         """Trigger runs in one transaction, or find those that this place has triggered before."""
         place = strand.branch.path
         placed = [replace(request, key=f"{place}:{request.key}") for request in requests]
-        children = await self._session.ask(lambda client: client.trigger(placed, follows))
+        children = await self._session.dialogue.ask(lambda client: client.trigger(placed, follows))
         return [children[request.key] for request in placed]
 
     async def resolutions(self, strand: Strand, kind: str, subject_ids: Sequence[UUID]) -> list[Subject]:
@@ -96,12 +98,12 @@ class Outside:
                 changed = watched[(unseen_ids or open_ids)[0]].changed
                 patience_seconds = math.inf if unseen_ids else parks_at - session.loop.time()
                 if patience_seconds > 0:
-                    await session.unnoted_wait(changed, patience_seconds)
+                    await session.quietly.until(changed, patience_seconds)
                 else:
                     self.wait_kind = WaitKind(kind)
                     due = min((each.due for each in watched.values() if each.due is not None), default=None)
                     with session.departure.waiting(strand.branch.path, due, tuple(open_ids)):
-                        await session.unnoted_wait(changed)
+                        await session.quietly.until(changed)
                 session.departure.check()
             return [each.resolved() for each in map(watched.__getitem__, subject_ids)]
         finally:
@@ -143,9 +145,9 @@ class Outside:
         try:
             while self._watched and session.departure.reason is None:
                 self._look_now = session.loop.create_future()
-                await session.listen(map(_channel, self._watched), self._look)
+                await session.dialogue.ask(lambda client: client.listen(map(_channel, self._watched), self._look))
                 await self._look_once()
-                await session.unnoted_wait(self._look_now, self._next_look_seconds())
+                await session.quietly.until(self._look_now, self._next_look_seconds())
         except asyncio.CancelledError:
             raise
         except BaseException as error:
@@ -154,7 +156,7 @@ class Outside:
     async def _look_once(self) -> None:
         session = self._session
         wanted = list(self._watched)
-        subjects = await session.ask(lambda client: client.look(wanted))
+        subjects = await session.dialogue.ask(lambda client: client.look(wanted))
         now = session.database_now()
         for subject_id in wanted:
             watched = self._watched.get(subject_id)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,12 +31,14 @@ from holdfast.protocol.messages import Flags, Identity, Opened, StepOutcome, Ste
 from holdfast.runtime.awaited import AwaitedSteps
 from holdfast.runtime.blocking import BlockingSteps
 from holdfast.runtime.departure import Departure
+from holdfast.runtime.dialogue import Dialogue
 from holdfast.runtime.failures import FailedSteps
 from holdfast.runtime.faults import NO_FAULTS, FaultPoint, Faults
 from holdfast.runtime.history import CANCEL_MARK, History
 from holdfast.runtime.lifeline import Lifeline
 from holdfast.runtime.outside import Outside
 from holdfast.runtime.patience import Patience
+from holdfast.runtime.quiet_waits import QuietWaits
 from holdfast.runtime.recorder import Recorder
 from holdfast.runtime.reopening import records_to_reopen
 from holdfast.runtime.rest import Rest
@@ -47,13 +48,11 @@ from holdfast.runtime.step_call import StepCall
 from holdfast.sdk.codec import Codec, check_size
 from holdfast.sdk.digest import describe_arguments, digest_arguments
 from holdfast.sdk.failure import Failure, recordable, restore
-from holdfast.sdk.journal import Strand, strand_variable
+from holdfast.sdk.journal import Strand
 from holdfast.sdk.run_info import RunInfo
 from holdfast.sdk.step import Step
 
 T = TypeVar("T")
-
-_strand = strand_variable()
 
 _log = logging.getLogger("holdfast")
 
@@ -108,8 +107,9 @@ class Session:
         self.has_faults = faults is not NO_FAULTS
         self.last_contact = time.monotonic()
         self.wait_kind = WaitKind.TIMER
-        self._client = client
-        self._patience = patience
+        self.dialogue = Dialogue(client, patience)
+        self.stopping: asyncio.Future[None] = self.loop.create_future()
+        self.quietly = QuietWaits(self.loop, self.stopping)
         self._settings = settings
         self._opened_at = time.monotonic()
         self._database_now = opened.database_now
@@ -126,7 +126,6 @@ class Session:
         self._sleeps = Sleeps(self, self._timers, settings.park_threshold_seconds)
         self.outside = Outside(self, settings.park_threshold_seconds)
         self.recorder = Recorder(self._send, self.note_flags, self.broken)
-        self.stopping: asyncio.Future[None] = self.loop.create_future()
         self.task: asyncio.Future[Any] | None = None
 
     # --- what authors' calls use -------------------------------------------------------------------------------------
@@ -391,7 +390,7 @@ class Session:
         try:
             with self.departure.doomed(strand.branch.path):
                 while chances:
-                    await self.unnoted_sleep(_DOOMED_LOOK_SECONDS)
+                    await self.quietly.sleep(_DOOMED_LOOK_SECONDS)
                     chances = chances - 1 if self.departure.nobody_can_cancel() else 2
         except asyncio.CancelledError as canceled:
             self.failures.remember(canceled, mark.key)
@@ -399,63 +398,12 @@ class Session:
         _log.warning("holdfast: %s was canceled in an earlier attempt, and nobody cancels it now", recorded.key)
         self.history.reopen(mark.key)
 
-    async def unnoted_wait(self, event: asyncio.Future[None], seconds: float = math.inf) -> None:
-        """Wait for ``event``, for the end of the attempt or for so long, whatever comes first."""
-        over: asyncio.Future[None] = self.loop.create_future()
-
-        def end(_: object) -> None:
-            if not over.done():
-                over.set_result(None)
-
-        for each in (event, self.stopping):
-            each.add_done_callback(end, context=Context())
-        try:
-            if math.isinf(seconds):
-                await over
-            else:
-                await self._within(over, seconds)
-        finally:
-            for each in (event, self.stopping):
-                each.remove_done_callback(end)
-
-    async def unnoted_sleep(self, seconds: float) -> None:
-        """Sleep by a timer that is ours, not one of the author's code."""
-        await self._within(self.loop.create_future(), seconds)
-
-    async def _within(self, over: asyncio.Future[None], seconds: float) -> None:
-        timer = Context().run(self.loop.call_later, seconds, lambda: None if over.done() else over.set_result(None))
-        try:
-            await over
-        finally:
-            timer.cancel()
-
-    async def fetch(self, key: StepKey) -> str | None:
-        """Return a value that did not come with the opening."""
-        return (await self.ask(lambda client: client.fetch([key]))).get(key)
-
-    async def ask(self, call: Callable[[AttemptClient], Awaitable[T]]) -> T:
-        """Return the answer of the database to ``call``, waited for while it is away."""
-        # what the driver does for it, such as opening a connection, must not take numbers of the author's branch
-        token = _strand.set(None)
-        try:
-            return await self._patience.persist(lambda: call(self._client))
-        finally:
-            _strand.reset(token)
-
-    async def listen(self, channels: Iterable[str], heard: Callable[[], None]) -> None:
-        """Have ``heard`` called at each notification on one of these channels, where that is possible."""
-        await self.ask(lambda client: client.listen(channels, heard))
-
     def block(self, call: Coroutine[Any, Any, T]) -> T:
         """Have ``call`` made on this session's event loop, and block the calling thread meanwhile."""
         return self._blocking.wait_for(call)
 
-    async def _send(self, records: Any) -> Flags:
-        token = _strand.set(None)  # as above
-        try:
-            return await self._patience.persist(lambda: self._client.record(records))
-        finally:
-            _strand.reset(token)
+    async def _send(self, records: Sequence[StepRecord]) -> Flags:
+        return await self.dialogue.ask(lambda client: client.record(records))
 
     def broken(self, error: BaseException) -> None:
         """The database refused a call for good: the attempt cannot go on."""

@@ -67,7 +67,7 @@ class Sleeps:
                     await asyncio.sleep(remaining)
                 else:
                     with session.departure.waiting(strand.branch.path, due):
-                        await session.unnoted_sleep(min(remaining, self._timers.next_in_seconds()))
+                        await session.quietly.sleep(min(remaining, self._timers.next_in_seconds()))
         except asyncio.CancelledError as canceled:
             session.departure.check()
             session.note_canceled(cancel_mark_of(record.key, record.name, session.next_sequence()), canceled)
