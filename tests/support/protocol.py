@@ -94,9 +94,9 @@ class Pod:
         """Return the values of recorded steps."""
         return {row["key"]: row["value"] for row in await self._call("fetch", keys=list(keys), **changed)}
 
-    async def create_token(self, token_id: UUID, timeout_seconds: float | None = None, **changed: Any) -> UUID:
-        """Make a token and return its id."""
-        usual: dict[str, Any] = {"token_id": token_id, "tags": [], "idempotency_key": None}
+    async def create_token(self, place: UUID, timeout_seconds: float | None = None, **changed: Any) -> UUID:
+        """Make a token at a place of the program and return its id."""
+        usual: dict[str, Any] = {"place": place, "tags": [], "idempotency_key": None}
         return await self._only("create_token", timeout_seconds=timeout_seconds, **{**usual, **changed})  # type: ignore[no-any-return]  # a column
 
     async def trigger(self, *keys: str, **changed: Any) -> dict[str, UUID]:

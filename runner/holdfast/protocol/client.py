@@ -106,12 +106,10 @@ class AttemptClient:
         return str(row[0])
 
     async def create_token(
-        self, token_id: UUID, timeout_seconds: float | None, tags: Sequence[str], idempotency_key: str | None
+        self, place: UUID, timeout_seconds: float | None, tags: Sequence[str], idempotency_key: str | None
     ) -> UUID:
-        """Make a token, and return its id: another one if the idempotency key has made it before."""
-        row = await self._database.row(
-            _CREATE_TOKEN, *self._who, token_id, timeout_seconds, list(tags), idempotency_key
-        )
+        """Make a token, and return its id: the same for the same place of the run, or the same idempotency key."""
+        row = await self._database.row(_CREATE_TOKEN, *self._who, place, timeout_seconds, list(tags), idempotency_key)
         return UUID(bytes=row[0].bytes)  # the driver's own class is none of the author's
 
     async def trigger(self, requests: Sequence[ChildRequest], follows: bool) -> dict[str, Child]:

@@ -69,11 +69,11 @@ class Outside:
     async def create_token(
         self, strand: Strand, timeout_seconds: float | None, tags: Sequence[str], idempotency_key: str | None
     ) -> UUID:
-        """Make a token whose id follows from the place of the call, so that making it twice makes one."""
+        """Make a token, one for each place of a call, so that making it twice makes one."""
         session = self._session
-        token_id = uuid5(session.info.run_id, strand.branch.path)
+        place = uuid5(session.info.run_id, strand.branch.path)
         return await session.dialogue.ask(
-            lambda client: client.create_token(token_id, timeout_seconds, tags, idempotency_key)
+            lambda client: client.create_token(place, timeout_seconds, tags, idempotency_key)
         )
 
     async def trigger(self, strand: Strand, requests: Sequence[ChildRequest], follows: bool) -> list[Child]:

@@ -100,7 +100,8 @@ class _TriggerAndWait:
     async def __call__(
         self, task: Task[..., R] | str, input: Input | None = None, **options: Unpack[TriggerOptions]
     ) -> Any:
-        """Trigger a run, wait for its end and return its result. It is canceled if this run ends without success.
+        """Trigger a run, wait for its end and return its result. It is canceled if this run ends without success,
+        unless an idempotency key found it.
 
         When this run is tried again after the error, it asks for the same child's result again: a dead letter that
         was resumed meanwhile may have one.

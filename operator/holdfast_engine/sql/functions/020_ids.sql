@@ -19,3 +19,13 @@ as $$
     select encode(sha256(bootstrap_key || sha256(bootstrap_key || uuid_send(p_run_id) || int4send(p_attempt))), 'hex')
     from holdfast.secrets
 $$;
+
+-- The token that one place of a run makes, the same each time. Who knows the run and the place does not know it.
+create or replace function holdfast.token_id(p_run_id uuid, p_place uuid) returns uuid
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+    select left(encode(sha256(
+        bootstrap_key || sha256(bootstrap_key || uuid_send(p_run_id) || uuid_send(p_place))), 'hex'), 32)::uuid
+    from holdfast.secrets
+$$;

@@ -11,6 +11,13 @@ declare
     v_waiting uuid[];
     v_ready uuid[];
 begin
+    -- with the snapshot of a longer transaction a run that has parked meanwhile would not be seen, and wait for ever
+    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+        perform holdfast.refuse('HF005',
+            format('who waits for %s is only seen at the isolation level read committed, this transaction is %s',
+                p_subject, current_setting('transaction_isolation')),
+            'begin it with: isolation level read committed');
+    end if;
     select array_agg(locked.id) into v_waiting from (
         select r.id from holdfast.runs r
         where r.id in (select w.run_id from holdfast.waits w where w.subject = p_subject)

@@ -47,8 +47,10 @@ begin
             return null;
         end if;
         select c.child_id into v_child_id
-        from holdfast.children c join holdfast.runs r on r.id = c.child_id
+        from holdfast.children c join holdfast.runs r on r.id = c.child_id join holdfast.runs p on p.id = c.parent_id
         where c.parent_id = v_parent_id and c.follows and r.finished_at is null and r.state <> 'Canceling'
+          -- a parent that was resumed meanwhile still wants them
+          and p.finished_at is not null
         limit 1;
         if v_child_id is not null then
             perform holdfast.cancel_run(v_child_id, p_grace_seconds);

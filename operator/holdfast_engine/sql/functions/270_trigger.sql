@@ -26,7 +26,9 @@ begin
     select string_agg(distinct option, ', ') into v_forbidden
     from unnest(p_options) as given (options),
         jsonb_object_keys(given.options || coalesce(given.options -> 'defaults', '{}')) as option
-    where option in ('template', 'launcher', 'resource_uid', 'replay_of', 'lease_seconds', 'suspend');
+    where option in ('template', 'launcher', 'resource_uid', 'replay_of', 'lease_seconds', 'suspend')
+       -- the program of a registered task is none of the caller's
+       or option = 'entrypoint' and given.options ? 'entrypoint';
     if v_forbidden is not null then
         perform holdfast.refuse('HF004', format('a run cannot trigger another with these options: %s', v_forbidden));
     elsif cardinality(p_keys) > c_batch_limit then
@@ -57,7 +59,7 @@ begin
         where not exists (select from holdfast.children c where c.parent_id = p_run_id and c.key = given.key)
         order by given.number
     ), triggered as (
-        select missing.key, made.run_id
+        select missing.key, made.run_id, made.created
         from missing
         left join holdfast.tasks t on t.namespace = r.namespace and t.name = missing.task
         cross join lateral holdfast.trigger_run(r.namespace, missing.task, missing.input,
@@ -68,7 +70,12 @@ begin
             || jsonb_strip_nulls(jsonb_build_object('launcher', r.launcher))) made
     )
     insert into holdfast.children (parent_id, key, child_id, depth, follows)
-    select p_run_id, triggered.key, triggered.run_id, v_depth, p_follows from triggered;
+    -- a run that was there before belongs to whoever has triggered it
+    select p_run_id, triggered.key, triggered.run_id, v_depth, p_follows and triggered.created from triggered;
+    if exists (select from holdfast.children c where c.parent_id = p_run_id and c.child_id = p_run_id) then
+        perform holdfast.refuse('HF004', format('run %s would trigger itself: its task and idempotency key are the same', p_run_id),
+            'choose another idempotency key');
+    end if;
 
     return query
     select c.key, c.child_id, x.name from holdfast.children c left join holdfast.runs x on x.id = c.child_id

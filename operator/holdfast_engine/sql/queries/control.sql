@@ -61,7 +61,7 @@ select t.id, t.run_id, r.name as run_name, t.tags, t.idempotency_key, t.created_
 from holdfast.tokens t
 left join holdfast.runs r on r.id = t.run_id
 where t.namespace = $1 and ($2 or t.resolved_at is null)
-order by t.id desc
+order by t.created_at desc, t.id
 limit $3
 
 -- name: read_token

@@ -17,5 +17,5 @@ create table holdfast.tokens (
 
 create unique index tokens_idempotency_key on holdfast.tokens (namespace, idempotency_key) where idempotency_key is not null;
 create index tokens_by_run on holdfast.tokens (run_id);
-create index tokens_open on holdfast.tokens (namespace, id desc) where resolved_at is null;
-create index tokens_list on holdfast.tokens (namespace, id desc);
+create index tokens_open on holdfast.tokens (namespace, created_at desc, id) where resolved_at is null;
+create index tokens_list on holdfast.tokens (namespace, created_at desc, id);
