@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -105,6 +106,17 @@ async def test_a_def_task_waits_too(env: TaskEnvironment) -> None:
     (token,) = await env.open_tokens(waiting)
     await env.complete_token(token, 42)
     assert (await env.go_on(waiting, approve_in_a_thread)).result == 42
+
+
+async def test_a_timer_that_has_gone_off_keeps_no_process(env: TaskEnvironment) -> None:
+    @task(name="wait_beside_a_timer")
+    async def wait() -> Any:
+        token = await create_token()
+        asyncio.get_running_loop().call_later(0.05, asked.append, "the timer")
+        return await wait_for_token(token)
+
+    waiting = await env.run(wait)
+    assert (waiting.state, asked) == (State.WAITING, ["the timer"])
 
 
 async def test_two_waits_go_on_with_the_first_answer_and_end_with_the_second(env: TaskEnvironment) -> None:

@@ -22,6 +22,7 @@ from holdfast.sdk.journal import Strand
 
 if TYPE_CHECKING:
     from holdfast.runtime.session import Session
+    from holdfast.runtime.sleeping import Timers
 
 T = TypeVar("T")
 
@@ -58,8 +59,9 @@ class Outside:
         wait_kind: what the last strand that began to wait without patience waits for.
     """
 
-    def __init__(self, session: Session, park_threshold_seconds: float) -> None:
+    def __init__(self, session: Session, timers: Timers, park_threshold_seconds: float) -> None:
         self._session = session
+        self._timers = timers
         self._park_threshold_seconds = park_threshold_seconds
         self._watched: dict[UUID, _Watched] = {}
         self._look_now: asyncio.Future[None] | None = None
@@ -103,7 +105,8 @@ class Outside:
                     self.wait_kind = WaitKind(kind)
                     due = min((each.due for each in watched.values() if each.due is not None), default=None)
                     with session.departure.waiting(strand.branch.path, due, tuple(open_ids)):
-                        await session.quietly.until(changed)
+                        # a timer of the author's code that goes off was perhaps the last that kept it from parking
+                        await session.quietly.until(changed, self._timers.next_in_seconds())
                 session.departure.check()
             return [each.resolved() for each in map(watched.__getitem__, subject_ids)]
         finally:

@@ -124,7 +124,7 @@ class Session:
         self._awaited = AwaitedSteps(self)
         self._blocking = BlockingSteps(self)
         self._sleeps = Sleeps(self, self._timers, settings.park_threshold_seconds)
-        self.outside = Outside(self, settings.park_threshold_seconds)
+        self.outside = Outside(self, self._timers, settings.park_threshold_seconds)
         self.recorder = Recorder(self._send, self.note_flags, self.broken)
         self.task: asyncio.Future[Any] | None = None
 
