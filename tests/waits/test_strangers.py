@@ -100,3 +100,34 @@ async def test_an_answer_in_a_transaction_that_cannot_see_who_waits_is_refused(
     await transaction.rollback()
     await control.call("complete_token", token_id, "1")
     assert (await control.run(pod.run_id))["state"] == "Queued"
+
+
+async def test_a_run_parks_for_nothing_of_strangers(control: ControlPlane) -> None:
+    pod, stranger = await control.opened(), await control.opened()
+    (child_id,) = (await stranger.trigger("0/trigger#1:0")).values()
+    token_id = await stranger.create_token(uuid4())
+    await control.connection.execute("update holdfast.tokens set namespace = 'others' where id = $1", token_id)
+    await pod.park("child", None, subjects=[stranger.run_id, child_id, token_id], groups=[0, 0, 0])
+    assert await control.connection.fetchval("select count(*) from holdfast.waits") == 0
+    assert await control.call("queue_due_runs", [pod.run_id]) == 1
+
+
+async def test_a_run_that_parks_locks_no_strangers(control: ControlPlane, database: Database) -> None:
+    pod, stranger = await control.opened(), await control.opened()
+    other = await database.connect()
+    async with control.connection.transaction():
+        await pod.park("child", None, subjects=[stranger.run_id], groups=[0])
+        locked = "select id from holdfast.runs where id = $1 for update nowait"
+        assert await other.fetchval(locked, stranger.run_id) == stranger.run_id
+
+
+async def test_a_dead_letter_keeps_the_children_that_it_may_ask_for(control: ControlPlane) -> None:
+    parent = await control.opened()
+    (child_id,) = (await parent.trigger("0/trigger#1:0")).values()
+    await parent.finish("Failed", **{"class": "NonRetryable"})
+    await control.call("cancel_follower")
+    delete = queries()["delete_finished_runs"].text
+    assert await control.connection.fetchval(delete, -1.0, 10) == 0
+    assert (await control.run(child_id))["state"] == "Canceled"
+    await control.call("discard_run", parent.run_id)
+    assert await control.connection.fetchval(delete, -1.0, 10) >= 1

@@ -6,7 +6,9 @@ set search_path = pg_catalog, pg_temp
 as $$
     select exists (
         select from holdfast.children c join holdfast.runs p on p.id = c.parent_id
-        where c.child_id = p_run_id and p.finished_at is null)
+        where c.child_id = p_run_id
+          -- a dead letter may be resumed
+          and (p.finished_at is null or p.state in ('Failed', 'TimedOut') and p.discarded_at is null))
     or exists (
         select from holdfast.tokens t join holdfast.waits w on w.subject = t.id join holdfast.runs x on x.id = w.run_id
         where t.run_id = p_run_id and x.finished_at is null)

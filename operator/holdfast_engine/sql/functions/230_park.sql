@@ -18,7 +18,9 @@ declare
 begin
     -- whoever resolves a subject locks it before the runs that wait for it: so nobody can do it between here and the end
     perform from holdfast.tokens t where t.id = any(p_subjects) order by t.id for share;
-    perform from holdfast.runs c where c.id = any(p_subjects) order by c.id for share;
+    perform from holdfast.runs c
+    where c.id in (select k.child_id from holdfast.children k where k.parent_id = p_run_id and k.child_id = any(p_subjects))
+    order by c.id for share;
     select * into r from holdfast.runs where id = p_run_id for update;
     if (r.attempt = p_attempt and r.session_hash = sha256(p_session)) is not true then
         -- the answer of the first call may have been lost
@@ -38,8 +40,9 @@ begin
     delete from holdfast.waits w where w.run_id = p_run_id;
     insert into holdfast.waits (subject, run_id, group_number)
     select distinct given.subject, p_run_id, given.group_number from unnest(p_subjects, p_groups) as given (subject, group_number)
-    where exists (select from holdfast.tokens t where t.id = given.subject and t.outcome is null)
-       or exists (select from holdfast.runs c where c.id = given.subject and c.finished_at is null);
+    where exists (select from holdfast.tokens t where t.id = given.subject and t.namespace = r.namespace and t.outcome is null)
+       or exists (select from holdfast.children k join holdfast.runs c on c.id = k.child_id
+                  where k.child_id = given.subject and k.parent_id = p_run_id and c.finished_at is null);
     -- a group without an open subject is ready
     if exists (
         select from unnest(p_groups) as given (number)

@@ -112,7 +112,7 @@ from (
 -- name: delete_finished_runs
 -- Delete runs that finished longer ago than their time to live, or than so many seconds if they have none.
 -- Without a time to live of its own, a dead letter stays until it is discarded. No seconds: the others stay too.
--- A run stays for as long as another may ask for its result, or waits for one of its tokens.
+-- A run stays for as long as another may ask for its result, or waits for one of its tokens; dead letters may.
 with recursive lifetimes as (
     (select r.ttl_seconds from holdfast.runs r
      where r.finished_at is not null and r.ttl_seconds is not null order by r.ttl_seconds limit 1)
