@@ -21,7 +21,9 @@ from holdfast import (
     trigger_and_wait,
     wait_for_token,
 )
+from holdfast.domain.errors import InputError
 from holdfast.domain.states import State
+from holdfast.sdk.trigger_options import options_text
 from holdfast.testing import FaultPoint, TaskEnvironment
 from holdfast_engine.postgres.queries import queries
 from tests.support.databases import Database
@@ -189,6 +191,24 @@ async def test_input_that_does_not_fit_is_refused_at_the_trigger(env: TaskEnviro
     assert "parcels: no such parameter" in str(ended.error)
     connection = await database.connect()
     assert await connection.fetchval("select count(*) from holdfast.runs") == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("name", "My Child"), ("name", ""), ("queue", "q" * 64), ("queue", "a_b\n"), ("tags", "abc"), ("tags", [1])),
+        *(
+            ("priority", 2**31),
+            ("priority", "1"),
+            ("max_attempts", 0),
+            ("idempotency_key", ""),
+            ("concurrency_key", "\0"),
+        ),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused_at_the_line(option: str, value: object) -> None:
+    with pytest.raises(InputError, match=option):
+        options_text("weigh", {option: value})  # type: ignore[misc]  # that is what is tested
 
 
 async def test_a_task_that_nobody_knows(env: TaskEnvironment) -> None:

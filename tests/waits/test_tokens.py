@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 
 from holdfast import TokenTimedOutError, create_token, gather, step, task, wait_for_token
+from holdfast.domain.errors import InputError
 from holdfast.domain.states import State
 from holdfast.testing import FaultPoint, TaskEnvironment
 from holdfast.testing.results import RunResult
@@ -215,6 +216,14 @@ async def test_a_token_of_another_namespace_is_none(env: TaskEnvironment, databa
 async def test_what_is_no_id_is_said_at_the_line(env: TaskEnvironment) -> None:
     ended = await env.run(wait_for_given, token="approval-7")
     assert "'approval-7' is no token" in str(ended.error)
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800"])
+async def test_what_the_database_has_no_text_for_is_said_at_the_line(text: str) -> None:
+    with pytest.raises(InputError, match="idempotency_key"):
+        await create_token(idempotency_key=text)
+    with pytest.raises(InputError, match="tags"):
+        await create_token(tags=[text])
 
 
 BEFORE_THE_ANSWER = [

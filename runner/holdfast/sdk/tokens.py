@@ -18,6 +18,7 @@ from holdfast.domain.subjects import Subject, SubjectOutcome
 from holdfast.sdk.codec import Codec, PlainJson, codec_for
 from holdfast.sdk.journal import Strand
 from holdfast.sdk.outside_step import OutsideStep
+from holdfast.sdk.trigger_options import is_storable
 
 T = TypeVar("T")
 
@@ -155,8 +156,10 @@ def _checked(
     if seconds is not None and not 0 < seconds <= _LONGEST_TIMEOUT_SECONDS:
         raise InputError(f"create_token(timeout={timeout!r}) needs a positive duration of at most 68 years")
     found = tuple(tags)
-    if isinstance(tags, str) or len(found) > TOKEN_TAGS_LIMIT or not all(isinstance(tag, str) for tag in found):
+    if isinstance(tags, str) or len(found) > TOKEN_TAGS_LIMIT or not all(map(is_storable, found)):
         raise InputError(f"create_token(tags={tags!r}) needs a list of at most {TOKEN_TAGS_LIMIT} texts")
-    if idempotency_key is not None and not 1 <= len(idempotency_key) <= TOKEN_KEY_LIMIT:
+    if idempotency_key is not None and not (
+        is_storable(idempotency_key) and 1 <= len(idempotency_key) <= TOKEN_KEY_LIMIT
+    ):
         raise InputError(f"create_token(idempotency_key=...) needs 1 to {TOKEN_KEY_LIMIT} characters")
     return seconds, found, idempotency_key

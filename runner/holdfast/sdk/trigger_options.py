@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeGuard
 
+from holdfast.contract.patterns import MEANINGS, NAME
 from holdfast.domain.errors import InputError
 from holdfast.sdk.task import Task
 
@@ -36,17 +38,24 @@ class TriggerOptions(TypedDict, total=False):
 
 _SPELLED = {"delay": "delay_seconds", "ttl": "expire_after_seconds"}
 _KNOWN = frozenset(TriggerOptions.__annotations__)
+_LONGEST_CHARACTERS = {"name": 63, "queue": 63, "concurrency_key": 200, "idempotency_key": 500}
+_NAMES = frozenset({"name", "queue"})
+_LARGEST_INTEGER = 2**31 - 1
+_LEAST_INTEGERS = {"priority": -_LARGEST_INTEGER, "max_attempts": 1}
+_LISTS = (list, tuple, set, frozenset)
 
 
 def options_text(task: Task[..., Any] | str, options: TriggerOptions) -> str:
     """The JSON of the options of one trigger.
 
     Raises:
-        InputError: there is no such option, or its value has no JSON.
+        InputError: there is no such option, or its value cannot be one.
     """
     unknown = set(options) - _KNOWN
     if unknown:
         raise InputError(f"trigger has no option {', '.join(sorted(unknown))}; it has: {', '.join(sorted(_KNOWN))}")
+    for name, value in options.items():
+        _check(name, value)
     given = {_SPELLED.get(name, name): _plain(value) for name, value in options.items()}
     if isinstance(task, Task):
         given["defaults"] = task_defaults(task)
@@ -74,10 +83,31 @@ def task_defaults(task: Task[..., Any]) -> dict[str, Any]:
     return {name: value for name, value in defaults.items() if value is not None}
 
 
+def _check(name: str, value: object) -> None:
+    """Refuse what the database would, in the words of the caller."""
+    if name in _LONGEST_CHARACTERS:
+        longest = _LONGEST_CHARACTERS[name]
+        if not (is_storable(value) and 1 <= len(value) <= longest):
+            raise InputError(f"trigger({name}={value!r}) needs a text of 1 to {longest} characters")
+        if name in _NAMES and not re.fullmatch(NAME.rstrip("$"), value):
+            raise InputError(f"trigger({name}={value!r}) {MEANINGS[NAME]}")
+    elif name in _LEAST_INTEGERS:
+        least = _LEAST_INTEGERS[name]
+        if type(value) is not int or not least <= value <= _LARGEST_INTEGER:
+            raise InputError(f"trigger({name}={value!r}) needs a whole number from {least} to {_LARGEST_INTEGER}")
+    elif name == "tags" and not (isinstance(value, _LISTS) and all(map(is_storable, value))):
+        raise InputError(f"trigger(tags={value!r}) needs a list of texts")
+
+
+def is_storable(value: object) -> TypeGuard[str]:
+    """Whether it is a text that the database has: none with NUL, nor with a half of a surrogate pair."""
+    return isinstance(value, str) and not re.search("[\0\ud800-\udfff]", value)
+
+
 def _plain(value: object) -> object:
     if isinstance(value, timedelta):
         return value.total_seconds()
-    return list(value) if isinstance(value, (tuple, set, frozenset)) else value
+    return list(value) if isinstance(value, _LISTS) else value
 
 
 def _whole(seconds: float | None) -> int | None:
