@@ -115,7 +115,7 @@ class TaskEnvironment:
         await self._store.value("complete_test_token", token.id, json.dumps(value))
 
     async def go_on(self, run: RunResult, task: Task[..., Any]) -> RunResult:
-        """Go on with a run that waits for a token: if nobody completed it, until the next of the run's times is over."""
+        """Go on with a run that waits for a token: if nobody completed it, until the next of its times is over."""
         return await self.drive(task, run.run_id, self._take_plan())
 
     async def steps(self, run: RunResult | None = None) -> tuple[RecordedStep, ...]:
