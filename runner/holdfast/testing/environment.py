@@ -63,6 +63,7 @@ class TaskEnvironment:
         self._settings = SessionSettings(park_threshold_seconds=0.0, always_replay=always_replay)
         self._planned: list[CrashPoint] = []
         self._last_run: UUID | None = None
+        self._driven: set[UUID] = set()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -153,6 +154,7 @@ class TaskEnvironment:
 
     async def drive_with(self, task: Task[..., Any], run_id: UUID, launch: Launch) -> RunResult:
         """Make the attempts of a run by ``launch`` until it ends, and say how."""
+        self._driven.add(run_id)
         run = await self._driver.drive(run_id, launch)
         return RunResult(
             state=run.state,
@@ -167,14 +169,18 @@ class TaskEnvironment:
         )
 
     async def attempt(self, environment: AttemptEnvironment, task: Task[..., Any], plan: CrashPlan) -> str:
-        """Make one attempt in this event loop, to its end or its death, and say in one sentence what came of it."""
+        """Make one attempt in this event loop, to its end or its death, and say in one sentence what came of it.
+
+        A run that is driven has ``task`` for its program, which may be a corrected one; those that it triggers have
+        their own.
+        """
         database = MortalDatabase(self._connections)
         attempt = Attempt(
             environment,
             owns_process=False,
             settings=self._settings,
             faults=_MortalFaults(plan, database),
-            load=lambda entrypoint: task if entrypoint == task.entrypoint else _find_task(entrypoint),
+            load=lambda entrypoint: task if environment.run_id in self._driven else _find_task(entrypoint),
             database=database,
         )
         try:
