@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from holdfast import NonRetryableError, create_token, run_info, step, task, trigger_and_wait, wait_for_token
+from holdfast import create_token, run_info, step, task, trigger_and_wait, wait_for_token
 
 
 def tell(line: str) -> None:
@@ -65,17 +65,9 @@ async def wait_for_child() -> Any:
 
 
 @task
-async def fail_beside_a_child() -> None:
-    """Trigger a run that never ends, and fail once it runs."""
-
-    async def fail() -> None:
-        while not os.path.exists(os.environ["GO"]):  # noqa: ASYNC110 - a file tells nobody that it was made
-            await asyncio.sleep(0.01)
-        raise NonRetryableError("enough")
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(trigger_and_wait(hold_once))
-        group.create_task(fail())
+async def wait_for_a_child_that_holds() -> Any:
+    """Wait for a run of `hold_once`, whose first attempt never ends."""
+    return await trigger_and_wait(hold_once)
 
 
 @task

@@ -57,13 +57,13 @@ async def test_parent_and_child_share_a_queue_with_one_slot(engines: Engines, co
     assert (run["result"], run["attempt"]) == ('"done"', 2)
 
 
-async def test_the_process_of_a_child_ends_with_its_parent(engines: Engines, connection: Connection) -> None:
+async def test_the_process_of_a_child_ends_with_its_canceled_parent(engines: Engines, connection: Connection) -> None:
     await engines.start()
-    run_id = await engines.trigger(connection, "fail_beside_a_child")
+    run_id = await engines.trigger(connection, "wait_for_a_child_that_holds")
     assert await engines.fifo.line() == "first step"
     pid = int((await engines.fifo.line()).split()[1])
-    engines.go.touch()
-    await wait_for_state(connection, run_id, "Failed")
+    await connection.execute("select holdfast.cancel_run($1)", run_id)
+    await wait_for_state(connection, run_id, "Canceled")
     child_id = await connection.fetchval("select child_id from holdfast.children where parent_id = $1", run_id)
     assert (await wait_for_state(connection, child_id, "Canceled"))["reason"] == "Canceled"
     await wait_for_end(pid)

@@ -67,11 +67,22 @@ async def test_a_run_does_not_wait_for_itself(control: ControlPlane) -> None:
         await pod.trigger("0/trigger#1:0", options=by_key("only-one"))
 
 
+async def test_a_run_does_not_wait_for_one_that_waits_for_it(control: ControlPlane) -> None:
+    mother = await control.opened(idempotency_key="mother")
+    (child_id,) = (await mother.trigger("0/trigger#1:0")).values()
+    await control.connection.execute("update holdfast.runs set launcher = id::text where id = $1", child_id)
+    child = await control.admit(child_id)
+    await child.open()
+    async with refused(CONFLICT, "or a run that waits for it"):
+        await child.trigger("0/trigger#1:0", options=by_key("mother"))
+
+
 async def test_a_run_that_was_found_by_its_key_does_not_follow(control: ControlPlane) -> None:
     found = await control.trigger(idempotency_key="shared")
     parent = await control.opened()
     assert list((await parent.trigger("0/trigger#1:0", options=by_key("shared"))).values()) == [found]
-    await parent.finish("Failed", **{"class": "NonRetryable"})
+    await control.call("cancel_run", parent.run_id)
+    await parent.finish("Canceled")
     assert await control.call("cancel_follower") is None
     assert (await control.run(found))["state"] == "Queued"
 
@@ -80,6 +91,7 @@ async def test_a_parent_that_goes_on_keeps_its_children(control: ControlPlane) -
     parent = await control.opened()
     (child_id,) = (await parent.trigger("0/trigger#1:0")).values()
     await parent.finish("Failed", **{"class": "NonRetryable"})
+    await control.call("discard_run", parent.run_id)
     assert await control.call("resume_run", parent.run_id) == "Queued"
     assert await control.call("cancel_follower") is None
     assert (await control.run(child_id))["state"] == "Queued"
@@ -125,7 +137,7 @@ async def test_a_dead_letter_keeps_the_children_that_it_may_ask_for(control: Con
     parent = await control.opened()
     (child_id,) = (await parent.trigger("0/trigger#1:0")).values()
     await parent.finish("Failed", **{"class": "NonRetryable"})
-    await control.call("cancel_follower")
+    await control.call("cancel_run", child_id)
     delete = queries()["delete_finished_runs"].text
     assert await control.connection.fetchval(delete, -1.0, 10) == 0
     assert (await control.run(child_id))["state"] == "Canceled"

@@ -1,4 +1,4 @@
-"""Runs whose parent has ended without success, and which follow it: they are canceled."""
+"""Runs that follow a parent which was canceled, or discarded as a dead letter: they are canceled, too."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ class AttemptClient:
 
         Args:
             requests: what to trigger.
-            follows: whether they are canceled when this run ends without success.
+            follows: whether they are canceled when this run is canceled, or discarded as a dead letter.
         """
         rows = await self._database.rows(
             _TRIGGER,

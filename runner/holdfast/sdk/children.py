@@ -100,7 +100,7 @@ class _TriggerAndWait:
     async def __call__(
         self, task: Task[..., R] | str, input: Input | None = None, **options: Unpack[TriggerOptions]
     ) -> Any:
-        """Trigger a run, wait for its end and return its result. It is canceled if this run ends without success,
+        """Trigger a run, wait for its end and return its result. It is canceled if this run is canceled,
         unless an idempotency key found it.
 
         When this run is tried again after the error, it asks for the same child's result again: a dead letter that
@@ -147,7 +147,7 @@ class _BatchTriggerAndWait:
     ) -> list[ChildResult[Any]]:
         """Trigger a run for each input and wait until all have ended, with or without success.
 
-        Returns one result per input, in their order. They are canceled if this run ends without success.
+        Returns one result per input, in their order. They are canceled if this run is canceled.
         """
         children = await _TRIGGER(*_requests(task, inputs, options), True)
         ends = await _WAIT([child.id for child in children])

@@ -147,6 +147,8 @@ begin
         perform holdfast.refuse('HF005', format('only a dead letter can be discarded; run %s is %s', p_run_id, r.state));
     end if;
     update holdfast.runs set discarded_at = coalesce(discarded_at, holdfast.now()) where id = p_run_id;
+    perform holdfast.dismiss_followers(p_run_id);
+    perform pg_notify('holdfast', r.state || ' ' || p_run_id);
     return r.state;
 end
 $$;

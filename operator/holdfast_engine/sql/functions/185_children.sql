@@ -14,7 +14,18 @@ as $$
         where t.run_id = p_run_id and x.finished_at is null)
 $$;
 
--- A run has ended: whoever waits for it goes on, and the runs that it has triggered and that follow it are to be canceled.
+-- Nobody will ask for the results of the runs that follow this one any more: they are to be canceled.
+create or replace function holdfast.dismiss_followers(p_run_id uuid) returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+    insert into holdfast.ended_parents (run_id)
+    select p_run_id where exists (select from holdfast.children c where c.parent_id = p_run_id and c.follows)
+    on conflict do nothing
+$$;
+
+-- A run has ended: whoever waits for it goes on, and if it was canceled, those that follow it are to be canceled, too. The
+-- children of a dead letter go on: it may be resumed, and asks for their results again.
 create or replace function holdfast.tell_family() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -23,8 +34,8 @@ begin
     if exists (select from holdfast.children c where c.child_id = new.id) then
         perform holdfast.wake_waiters(new.id);
     end if;
-    if new.state <> 'Succeeded' and exists (select from holdfast.children c where c.parent_id = new.id and c.follows) then
-        insert into holdfast.ended_parents (run_id) values (new.id) on conflict do nothing;
+    if new.state = 'Canceled' then
+        perform holdfast.dismiss_followers(new.id);
     end if;
     return null;
 end
@@ -48,9 +59,12 @@ begin
         if v_parent_id is null then
             return null;
         end if;
+        -- so that none of them is looked at again by the next call
+        update holdfast.children c set follows = false from holdfast.runs r
+        where c.parent_id = v_parent_id and c.follows and r.id = c.child_id and (r.finished_at is not null or r.state = 'Canceling');
         select c.child_id into v_child_id
         from holdfast.children c join holdfast.runs r on r.id = c.child_id join holdfast.runs p on p.id = c.parent_id
-        where c.parent_id = v_parent_id and c.follows and r.finished_at is null and r.state <> 'Canceling'
+        where c.parent_id = v_parent_id and c.follows
           -- a parent that was resumed meanwhile still wants them
           and p.finished_at is not null
         limit 1;

@@ -72,8 +72,14 @@ begin
     insert into holdfast.children (parent_id, key, child_id, depth, follows)
     -- a run that was there before belongs to whoever has triggered it
     select p_run_id, triggered.key, triggered.run_id, v_depth, p_follows and triggered.created from triggered;
-    if exists (select from holdfast.children c where c.parent_id = p_run_id and c.child_id = p_run_id) then
-        perform holdfast.refuse('HF004', format('run %s would trigger itself: its task and idempotency key are the same', p_run_id),
+    if exists (
+        with recursive ancestors as (
+            select p_run_id as id union select c.parent_id from holdfast.children c join ancestors a on c.child_id = a.id
+        )
+        select from holdfast.children c join ancestors a on c.child_id = a.id where c.parent_id = p_run_id)
+    then
+        perform holdfast.refuse('HF004',
+            format('run %s would trigger itself, or a run that waits for it: the task and the idempotency key are the same', p_run_id),
             'choose another idempotency key');
     end if;
 

@@ -157,5 +157,5 @@ with recursive lifetimes as (
 select count(*)::integer from deleted
 
 -- name: cancel_follower
--- Cancel one run whose parent has ended without success; null when there is none left.
+-- Cancel one run that follows a parent which was canceled or discarded; null when there is none left.
 select holdfast.cancel_follower()
