@@ -12,6 +12,7 @@ from holdfast.domain.errors import DefinitionError
 from holdfast.domain.retry import NO_RETRY, Retry
 from holdfast.sdk.codec import Codec, codec_for_result
 from holdfast.sdk.journal import current_strand
+from holdfast.sdk.storable import is_storable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -165,7 +166,7 @@ def _checked_name(function: Callable[..., Any], name: str | None) -> str:
 
 def check_step_name(name: str) -> None:
     """Raise ``DefinitionError`` unless ``name`` can be part of a step's key."""
-    if not name or len(name) > STEP_NAME_LIMIT or "/" in name or "#" in name or not _is_storable(name):
+    if not name or len(name) > STEP_NAME_LIMIT or "/" in name or "#" in name or not is_storable(name):
         raise DefinitionError(
             f"step name {name!r}: 1 to {STEP_NAME_LIMIT} characters, without '/', '#', NUL and lone surrogates "
             "(lambdas need name=...)"
@@ -173,13 +174,8 @@ def check_step_name(name: str) -> None:
 
 
 def _check_key(name: str, key: object) -> None:
-    if not isinstance(key, str) or not 1 <= len(key) <= STEP_NAME_LIMIT or not _is_storable(key):
+    if not isinstance(key, str) or not 1 <= len(key) <= STEP_NAME_LIMIT or not is_storable(key):
         raise DefinitionError(
             f"step {name}: its key is {key!r}; a key is a text of 1 to {STEP_NAME_LIMIT} characters, without NUL "
             "and lone surrogates"
         )
-
-
-def _is_storable(text: str) -> bool:
-    """Whether Postgres takes it: no NUL, no half of a surrogate pair."""
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)

@@ -18,7 +18,7 @@ from holdfast.domain.subjects import Subject, SubjectOutcome
 from holdfast.sdk.codec import Codec, PlainJson, codec_for
 from holdfast.sdk.journal import Strand
 from holdfast.sdk.outside_step import OutsideStep
-from holdfast.sdk.trigger_options import is_storable
+from holdfast.sdk.storable import is_storable
 
 T = TypeVar("T")
 

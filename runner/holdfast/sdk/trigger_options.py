@@ -6,10 +6,11 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, TypedDict, TypeGuard
+from typing import Any, TypedDict
 
 from holdfast.contract.patterns import MEANINGS, NAME
 from holdfast.domain.errors import InputError
+from holdfast.sdk.storable import is_storable
 from holdfast.sdk.task import Task
 
 
@@ -97,11 +98,6 @@ def _check(name: str, value: object) -> None:
             raise InputError(f"trigger({name}={value!r}) needs a whole number from {least} to {_LARGEST_INTEGER}")
     elif name == "tags" and not (isinstance(value, _LISTS) and all(map(is_storable, value))):
         raise InputError(f"trigger(tags={value!r}) needs a list of texts")
-
-
-def is_storable(value: object) -> TypeGuard[str]:
-    """Whether it is a text that the database has: none with NUL, nor with a half of a surrogate pair."""
-    return isinstance(value, str) and not re.search("[\0\ud800-\udfff]", value)
 
 
 def _plain(value: object) -> object:
