@@ -118,6 +118,7 @@ async def test_every_function_looks_for_temporary_objects_last(control: ControlP
     functions = await control.connection.fetch(_FUNCTIONS)
     without = {row["name"] for row in functions if "search_path=pg_catalog, pg_temp" not in (row["settings"] or [])}
     assert without == {
+        "holdfast.new_run",
         "holdfast.now",
         "holdfast.pick_runs",
         "holdfast.pick_runs_of_key",

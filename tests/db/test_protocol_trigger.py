@@ -349,3 +349,59 @@ async def test_ids_grow_with_time(control: ControlPlane) -> None:
         ids.append((await _accept(control.connection))["run_id"])
     assert ids == sorted(ids)
     assert {run_id.version for run_id in ids} == {7}
+
+
+_OPTIONS: tuple[dict[str, Any], ...] = (
+    {},
+    {"queue": "other", "priority": 7, "tags": ["b", "a"], "max_attempts": 9, "template": {"image": "mine"}},
+    {"delay_seconds": 60, "expire_after_seconds": 90, "suspend": True},
+    {"start_after": "2001-01-01T00:00:00Z", "concurrency_key": "customer", "launcher": "mine", "ttl_seconds": 0},
+    {"backoff_seconds": 2.5, "max_backoff_seconds": 30.0, "multiplier_percent": 150, "disruption_limit": 4},
+    {"active_deadline_seconds": 100, "attempt_deadline_seconds": 50, "pending_deadline_seconds": 25},
+)
+TRIGGER_ALL = "select * from holdfast.trigger_runs('tests', $1, $2, $3) order by number"
+
+
+async def test_many_at_once_are_what_they_are_one_by_one(control: ControlPlane) -> None:
+    await _register(
+        control.connection, "registered", queue="mine", spec={"defaults": {"priority": 3, "ttl_seconds": 5}}
+    )
+    tasks = ["registered", "loose"] * len(_OPTIONS)
+    options = [{"entrypoint": "a.b:c", **each} for each in _OPTIONS for _ in range(2)]
+    inputs = [json.dumps({"number": number}) for number in range(len(tasks))]
+    async with control.connection.transaction():  # in which no time passes
+        alone = [
+            await control.connection.fetchrow(TRIGGER, *arguments)
+            for arguments in zip(tasks, inputs, map(json.dumps, options), strict=True)
+        ]
+        together = await control.connection.fetch(TRIGGER_ALL, tasks, inputs, list(map(json.dumps, options)))
+    assert [row["number"] for row in together] == list(range(1, len(tasks) + 1))
+    assert all(row["created"] for row in together)
+    for one, other in zip(alone, together, strict=True):
+        assert one is not None
+        first, second = dict(await control.run(one["run_id"])), dict(await control.run(other["run_id"]))
+        assert (first.pop("name"), second.pop("name")) == (one["run_name"], other["run_name"])
+        assert first.pop("id") != second.pop("id")
+        assert first == second
+
+
+async def test_many_at_once_are_all_or_none(control: ControlPlane) -> None:
+    before = await control.connection.fetchval("select count(*) from holdfast.runs")
+    for wrong, code in ({"entrypoint": "a:b", "nonsense": 1}, CONFLICT), ({}, NOT_FOUND):
+        async with refused(code):
+            await control.connection.fetch(
+                TRIGGER_ALL, ["nobody-knows"] * 2, ["{}"] * 2, ['{"entrypoint": "a:b"}', json.dumps(wrong)]
+            )
+    async with refused(CONFLICT):
+        await control.connection.fetch(TRIGGER_ALL, ["t"] * 2, ["{}", "[]"], ['{"entrypoint": "a:b"}'] * 2)
+    assert await control.connection.fetchval("select count(*) from holdfast.runs") == before
+
+
+async def test_many_at_once_find_what_was_there_before(control: ControlPlane) -> None:
+    earlier = await _accept(control.connection, idempotency_key="known")
+    keys = ["new", "known", "new"]
+    options = [json.dumps({"entrypoint": "tasks:work", "idempotency_key": key}) for key in keys]
+    rows = await control.connection.fetch(TRIGGER_ALL, ["work"] * 3, ["{}"] * 3, options)
+    assert [row["created"] for row in rows] == [True, False, False]
+    assert rows[1]["run_id"] == earlier["run_id"]
+    assert rows[0]["run_id"] == rows[2]["run_id"]

@@ -54,20 +54,25 @@ begin
     end if;
 
     with missing as materialized (
-        select given.* from unnest(p_keys, p_tasks, p_inputs, p_options) with ordinality
-            as given (key, task, input, options, number)
-        where not exists (select from holdfast.children c where c.parent_id = p_run_id and c.key = given.key)
-        order by given.number
-    ), triggered as (
-        select missing.key, made.run_id, made.created
-        from missing
-        left join holdfast.tasks t on t.namespace = r.namespace and t.name = missing.task
-        cross join lateral holdfast.trigger_run(r.namespace, missing.task, missing.input,
+        select given.key, given.task, given.input,
             case when t.name is null
-                then coalesce(missing.options -> 'defaults', '{}') || (missing.options - 'defaults')
+                then coalesce(given.options -> 'defaults', '{}') || (given.options - 'defaults')
                     || jsonb_build_object('template', r.template)
-                else missing.options - 'defaults' end
-            || jsonb_strip_nulls(jsonb_build_object('launcher', r.launcher))) made
+                else given.options - 'defaults' end
+            || jsonb_strip_nulls(jsonb_build_object('launcher', r.launcher)) as options,
+            row_number() over (order by given.number) as number
+        from unnest(p_keys, p_tasks, p_inputs, p_options) with ordinality as given (key, task, input, options, number)
+        left join holdfast.tasks t on t.namespace = r.namespace and t.name = given.task
+        where not exists (select from holdfast.children c where c.parent_id = p_run_id and c.key = given.key)
+    ), asked as (
+        select array_agg(m.task order by m.number) as tasks, array_agg(m.input order by m.number) as inputs,
+               array_agg(m.options order by m.number) as options
+        from missing m
+    ), triggered as (
+        select m.key, made.run_id, made.created
+        from asked cross join lateral holdfast.trigger_runs(r.namespace, asked.tasks, asked.inputs, asked.options) as made
+        join missing m on m.number = made.number
+        where asked.tasks is not null
     )
     insert into holdfast.children (parent_id, key, child_id, depth, follows)
     -- a run that was there before belongs to whoever has triggered it
