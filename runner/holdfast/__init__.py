@@ -1,5 +1,7 @@
 """Holdfast: durable tasks on Kubernetes. A function whose process is killed goes on from its last step."""
 
+from typing import TYPE_CHECKING, Any
+
 from holdfast.domain.errors import (
     AttemptDisrupted,
     AttemptFenced,
@@ -23,16 +25,42 @@ from holdfast.domain.errors import (
     TokenTimedOutError,
 )
 from holdfast.domain.retry import Retry
-from holdfast.domain.subjects import Child
-from holdfast.sdk.children import ChildResult, batch_trigger, batch_trigger_and_wait, trigger, trigger_and_wait
 from holdfast.sdk.gather import gather
 from holdfast.sdk.run_info import RunInfo, run_info
 from holdfast.sdk.step import Step, step
 from holdfast.sdk.task import Task, task
-from holdfast.sdk.tokens import Token, create_token, wait_for_token
-from holdfast.sdk.trigger_options import TriggerOptions
 from holdfast.sdk.values import checkpoint, now, random, uuid4
 from holdfast.sdk.waits import sleep, sleep_until
+
+if TYPE_CHECKING:
+    from holdfast.domain.subjects import Child
+    from holdfast.sdk.children import ChildResult, batch_trigger, batch_trigger_and_wait, trigger, trigger_and_wait
+    from holdfast.sdk.tokens import Token, create_token, wait_for_token
+    from holdfast.sdk.trigger_options import TriggerOptions
+else:
+    _LATE = {
+        "holdfast.domain.subjects": ("Child",),
+        "holdfast.sdk.children": (
+            "ChildResult",
+            "batch_trigger",
+            "batch_trigger_and_wait",
+            "trigger",
+            "trigger_and_wait",
+        ),
+        "holdfast.sdk.tokens": ("Token", "create_token", "wait_for_token"),
+        "holdfast.sdk.trigger_options": ("TriggerOptions",),
+    }
+
+    def __getattr__(name: str) -> Any:
+        """Load what only some programs use when it is asked for: a pod of the others starts sooner."""
+        from importlib import import_module
+
+        for module, names in _LATE.items():
+            if name in names:
+                value = globals()[name] = getattr(import_module(module), name)
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "AttemptDisrupted",

@@ -36,6 +36,9 @@ class Place(NamedTuple):
     position: int
 
 
+_new = tuple.__new__  # in half the time of Place(...), which every step of a replay waits for
+
+
 class Branch:
     """One sequential strand of a run; counts what it has started. Not shared between asyncio tasks."""
 
@@ -49,10 +52,10 @@ class Branch:
 
     def next_step(self, name: str) -> Place:
         """Return the place of the next step called ``name`` in this branch."""
-        count = self._calls.get(name, 0) + 1
-        self._calls[name] = count
-        self._position += 1
-        return Place(StepKey(f"{self.path}/{name}#{count}"), self.path, self._position)
+        calls, path = self._calls, self.path
+        calls[name] = count = calls.get(name, 0) + 1
+        self._position = position = self._position + 1
+        return _new(Place, (f"{path}/{name}#{count}", path, position))
 
     def explicit_step(self, key: str) -> Place:
         """Return the place of a step that the author identified with ``key``."""

@@ -30,17 +30,25 @@ class AwaitedSteps:
     ) -> Any:
         """Return the recorded result, or run the body and have it recorded."""
         session = self._session
+        if strand.owner is None:  # a strand with an owner was found to be the task that runs now
+            session.refuse_other_loop()
         if session.departure.reason is not None:
             # whoever swallows what is raised below and calls again must not keep the event loop from ending the attempt
             await asyncio.sleep(0)
-        place, digest, recorded = session.claim_step(step, strand, args, kwargs)
-        if recorded is not None and session.history.was_canceled(recorded):
-            await self._until_canceled(recorded, strand)
-            recorded = session.history.record_of(place.key)
-        if recorded is not None and recorded.outcome is not StepOutcome.RETRYING:
-            if recorded.value is None or session.live_branches:
-                return await self._replay(step, recorded, strand)
-            return session.recorded_result(step, recorded, recorded.value)
+        place, digest = session.place_of(step, strand, args, kwargs)
+        if not session.live_branches:
+            recorded = session.history.recall(place, step.kind, step.name, digest)
+            if recorded is not None:
+                return session.decoded(step.codec, recorded, recorded.value)
+        recorded = session.claim(place, step.kind, step.name, digest, (args, kwargs))
+        if recorded is not None:
+            if session.history.was_canceled(recorded):
+                await self._until_canceled(recorded, strand)
+                recorded = session.history.record_of(place.key)
+            if recorded is not None and recorded.outcome is not StepOutcome.RETRYING:
+                if recorded.value is None or session.live_branches:
+                    return await self._replay(step, recorded, strand)
+                return session.recorded_result(step, recorded, recorded.value)
         call = StepCall(step, place, digest, tries=0 if recorded is None else recorded.tries)
         departure = session.departure
         try:

@@ -49,7 +49,8 @@ class BlockingSteps:
         if is_beside_loop:
             session.order.thread_asks(thread)
         try:
-            place, digest, recorded = session.claim_step(step, strand, args, kwargs)
+            place, digest = session.place_of(step, strand, args, kwargs)
+            recorded = session.claim(place, step.kind, step.name, digest, (args, kwargs))
             if recorded is not None and recorded.outcome in (StepOutcome.SUCCEEDED, StepOutcome.FAILED):
                 return self._replay(step, recorded, strand)
         finally:

@@ -7,13 +7,15 @@ from it. A void record is offered to a call that fits, so that no finished step 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from operator import itemgetter
 
 from holdfast.contract.limits import STEP_KEY_LIMIT
 from holdfast.domain.errors import BranchError, DefinitionError, HistoryMismatch
 from holdfast.domain.scopes import EXPLICIT_PREFIX, Place, StepKey, branch_of, enclosing_paths, is_inside
 from holdfast.protocol.messages import StepOutcome, StepRecord
+from holdfast.sdk.digest import describe_arguments
 
 CANCEL_MARK = "~canceled"
 """Suffix of the key of a record that says: the caller of this step was canceled while its success was being
@@ -22,39 +24,65 @@ recorded.
 
 CANCEL_KIND = "cancel"
 
+Arguments = tuple[tuple[object, ...], Mapping[str, object]]
+
 
 class History:
     """The recorded steps of a run. Each is claimed once per attempt, by the call that stands at its place."""
 
     def __init__(self, records: Sequence[StepRecord] = ()) -> None:
-        self._records: dict[StepKey, StepRecord] = {}
+        self._records: dict[StepKey, StepRecord] = {record.key: record for record in records}
         self._marks: dict[StepKey, StepRecord] = {}
-        self._at_position: dict[tuple[str, int], StepRecord] = {}
         self._claimed: dict[StepKey, str] = {}
-        for record in records:
+        for record in [record for record in records if record.kind == CANCEL_KIND]:
+            del self._records[record.key]
             self.add(record)
         self._loaded = tuple(self._records.values())
-        self.last_sequence = max((record.sequence for record in records), default=0)
+        self.last_sequence = max(map(_sequence, records), default=0)
 
     def __len__(self) -> int:
         return len(self._records)
 
+    def recall(self, place: Place, kind: str, name: str, input_digest: bytes) -> StepRecord | None:
+        """Claim the success that was recorded for this very call, as nearly all are in a replay.
+
+        None says: look closer, with ``claim``.
+        """
+        key, branch, position = place
+        record = self._records.get(key)
+        if (
+            record is None
+            or record.outcome is not StepOutcome.SUCCEEDED
+            or record.value is None
+            or record.input_digest != input_digest
+            or record.name != name
+            or record.kind != kind
+            or record.position != position
+            or key in self._claimed
+            or key in self._marks
+        ):
+            return None
+        self._claimed[key] = branch
+        return record
+
     def claim(
-        self, place: Place, kind: str, name: str, input_digest: bytes | None, describe_call: Callable[[], str]
+        self, place: Place, kind: str, name: str, input_digest: bytes | None, arguments: Arguments | None = None
     ) -> StepRecord | None:
         """Return what was recorded at ``place``, None if nothing was.
+
+        Args:
+            place: where the call stands.
+            kind: of the call.
+            name: of the call.
+            input_digest: of its arguments; None where there are none to compare.
+            arguments: for people, should the call be refused.
 
         Raises:
             HistoryMismatch: something else was recorded there: another name, kind or input, or it stood elsewhere.
             BranchError: an explicit key is used for a second time in this attempt.
             DefinitionError: the key is too long.
         """
-        key = place.key
-        if len(key) > STEP_KEY_LIMIT:
-            raise DefinitionError(
-                f"the key of step {name!r} would have {len(key)} characters, and {STEP_KEY_LIMIT} is the limit: it "
-                "holds the names of all steps that it is inside of. Nest less, or use shorter names"
-            )
+        key, branch, _ = place
         if key in self._claimed:
             raise BranchError(
                 f"the key {key[1:]!r} is used for a second call in the same run; an explicit key identifies one step"
@@ -63,15 +91,20 @@ class History:
         if record is not None:
             why = _difference(record, place, kind, name, input_digest)
             if why and not _is_void(record):
-                raise _mismatch(record, key, kind, describe_call(), why)
+                raise _mismatch(record, key, kind, _described(name, arguments), why)
             if why:
                 self._records.pop(key)
                 record = None
         if record is None:
-            expected = self._at_position.get((place.branch, place.position))
-            if expected is not None and expected.key not in self._claimed:
-                raise _mismatch(expected, key, kind, describe_call(), "another step stands there now")
-        self._claimed[key] = place.branch
+            if len(key) > STEP_KEY_LIMIT:
+                raise DefinitionError(
+                    f"the key of step {name!r} would have {len(key)} characters, and {STEP_KEY_LIMIT} is the limit: it "
+                    "holds the names of all steps that it is inside of. Nest less, or use shorter names"
+                )
+            expected = self._expected_at(place)
+            if expected is not None:
+                raise _mismatch(expected, key, kind, _described(name, arguments), "another step stands there now")
+        self._claimed[key] = branch
         return record
 
     def was_canceled(self, record: StepRecord) -> bool:
@@ -96,8 +129,6 @@ class History:
                 self._marks[StepKey(record.key.removesuffix(CANCEL_MARK))] = record
             return
         self._records[record.key] = record
-        if record.position:
-            self._at_position[branch_of(record.key), record.position] = record
 
     # --- trying again ------------------------------------------------------------------------------------------------
 
@@ -107,16 +138,13 @@ class History:
         if key.endswith(CANCEL_MARK):
             self._marks.pop(StepKey(key.removesuffix(CANCEL_MARK)), None)
             return
-        record = self._records.pop(key, None)
-        if record is not None:
-            self._unbind(record)
+        self._records.pop(key, None)
 
     def reopen_body(self, key: StepKey) -> None:
         """Let the body of a step be executed again: what is recorded inside is void, and may be claimed again."""
         claimed_inside = [claimed for claimed in tuple(self._claimed) if self._is_within(claimed, key)]
         for record in self.records(inside=key):
             if record.position:
-                self._unbind(record)
                 self._records[record.key] = record._replace(position=0)
         for claimed in claimed_inside:
             del self._claimed[claimed]
@@ -131,12 +159,18 @@ class History:
             for path in enclosing_paths(f"{branch}/")
         )
 
-    def _unbind(self, record: StepRecord) -> None:
-        place = branch_of(record.key), record.position
-        if self._at_position.get(place) is record:
-            del self._at_position[place]
-
     # --- what is still to come ---------------------------------------------------------------------------------------
+
+    def _expected_at(self, place: Place) -> StepRecord | None:
+        """Return what earlier attempts recorded at this position, unless it was claimed or is void by now."""
+        key = self._loaded_keys.get((place.branch, place.position))
+        record = None if key is None or key in self._claimed else self._records.get(key)
+        return record if record is not None and record.position == place.position else None
+
+    @cached_property
+    def _loaded_keys(self) -> dict[tuple[str, int], StepKey]:
+        """By branch and position. An attempt that only replays never looks."""
+        return {(branch_of(each.key), each.position): each.key for each in self._loaded if each.position}
 
     @cached_property
     def _sure(self) -> deque[StepRecord]:
@@ -177,8 +211,11 @@ class History:
         return all(step is None or step.outcome is StepOutcome.RETRYING for step in around)
 
 
-def _sequence(record: StepRecord) -> int:
-    return record.sequence
+_sequence = itemgetter(StepRecord._fields.index("sequence"))
+
+
+def _described(name: str, arguments: Arguments | None) -> str:
+    return name if arguments is None else name + describe_arguments(*arguments)
 
 
 def _is_void(record: StepRecord) -> bool:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import count
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdfast.contract.limits import RESULT_LIMIT_BYTES, STEPS_PER_RUN_LIMIT
 from holdfast.domain.errors import (
@@ -34,9 +35,8 @@ from holdfast.runtime.departure import Departure
 from holdfast.runtime.dialogue import Dialogue
 from holdfast.runtime.failures import FailedSteps
 from holdfast.runtime.faults import NO_FAULTS, FaultPoint, Faults
-from holdfast.runtime.history import CANCEL_MARK, History
+from holdfast.runtime.history import CANCEL_MARK, Arguments, History
 from holdfast.runtime.lifeline import Lifeline
-from holdfast.runtime.outside import Outside
 from holdfast.runtime.patience import Patience
 from holdfast.runtime.quiet_waits import QuietWaits
 from holdfast.runtime.recorder import Recorder
@@ -46,11 +46,14 @@ from holdfast.runtime.result_order import ResultOrder
 from holdfast.runtime.sleeping import Sleeps, Timers
 from holdfast.runtime.step_call import StepCall
 from holdfast.sdk.codec import Codec, check_size
-from holdfast.sdk.digest import describe_arguments, digest_arguments
+from holdfast.sdk.digest import digest_arguments
 from holdfast.sdk.failure import Failure, recordable, restore
 from holdfast.sdk.journal import Strand
 from holdfast.sdk.run_info import RunInfo
 from holdfast.sdk.step import Step
+
+if TYPE_CHECKING:
+    from holdfast.runtime.outside import Outside
 
 T = TypeVar("T")
 
@@ -121,32 +124,25 @@ class Session:
         self.thread_branches: dict[int, str] = {}
         self._last_note: asyncio.Future[None] | None = None
         self.order = ResultOrder(self.loop, self.history, self.departure.all_wait)
-        self._awaited = AwaitedSteps(self)
         self._blocking = BlockingSteps(self)
+        self.run_step = AwaitedSteps(self).run_step
+        self.run_step_blocking = self._blocking.run_step
         self._sleeps = Sleeps(self, self._timers, settings.park_threshold_seconds)
-        self.outside = Outside(self, self._timers, settings.park_threshold_seconds)
         self.recorder = Recorder(self._send, self.note_flags, self.broken)
         self.task: asyncio.Future[Any] | None = None
 
     # --- what authors' calls use -------------------------------------------------------------------------------------
 
+    @cached_property
+    def outside(self) -> Outside:
+        """See ``Journal.outside``. Loaded when first needed: most runs wait for nothing outside."""
+        from holdfast.runtime.outside import Outside
+
+        return Outside(self, self._timers, self._settings.park_threshold_seconds)
+
     def database_now(self) -> datetime:
         """The database's time of day: what it said at the opening, plus what has passed here since."""
         return self._database_now + timedelta(seconds=time.monotonic() - self._opened_at)
-
-    def run_step(
-        self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Coroutine[Any, Any, Any]:
-        """See ``Journal.run_step``."""
-        if strand.owner is None:  # a strand with an owner was found to be the task that runs now
-            self._refuse_other_loop()
-        return self._awaited.run_step(step, strand, args, kwargs)
-
-    def run_step_blocking(
-        self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        """See ``Journal.run_step_blocking``."""
-        return self._blocking.run_step(step, strand, args, kwargs)
 
     def note(self, strand: Strand, kind: str, name: str, produce: Callable[[], Any], codec: Codec[Any]) -> Any:
         """See ``Journal.note``."""
@@ -154,7 +150,7 @@ class Session:
 
     async def sleep(self, strand: Strand, name: str, find_due: Callable[[], datetime]) -> None:
         """See ``Journal.sleep``."""
-        self._refuse_other_loop()
+        self.refuse_other_loop()
         await self._sleeps.sleep(strand, name, find_due)
 
     def sleep_blocking(self, strand: Strand, name: str, find_due: Callable[[], datetime]) -> None:
@@ -197,10 +193,10 @@ class Session:
         """Return a recorded value and its record; make and record it if there is none."""
         self.departure.check()
         place = strand.branch.next_step(name)
-        recorded = self._claim(place, kind, name, None, lambda: name)
+        recorded = self.claim(place, kind, name, None)
         if recorded is not None:
             text = recorded.value if recorded.value is not None else self._blocking.fetch(recorded.key)
-            return self._decode(codec, recorded, text), recorded
+            return self.decoded(codec, recorded, text), recorded
         text, settled = codec.settle(produce())
         check_size(text, RESULT_LIMIT_BYTES, f"the value of {name}", setting="RESULT_LIMIT_BYTES")
         record = StepRecord(
@@ -225,19 +221,30 @@ class Session:
             if self._last_note is note:
                 self._last_note = None
 
-    def claim_step(
+    def place_of(
         self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Place, bytes, StepRecord | None]:
-        """Find the place of a call and what was recorded there."""
+    ) -> tuple[Place, bytes]:
+        """Find the place of a call, and the digest of its arguments; raises if the attempt leaves."""
         if self.departure.reason is not None:
             self.departure.check()
         key = step.explicit_key(args, kwargs) if step.has_key else None
         place = strand.branch.next_step(step.name) if key is None else strand.branch.explicit_step(key)
-        digest = digest_arguments(args, kwargs)
-        recorded = self._claim(
-            place, step.kind, step.name, digest, lambda: step.name + describe_arguments(args, kwargs)
-        )
-        return place, digest, recorded
+        return place, digest_arguments(args, kwargs)
+
+    def claim(
+        self, place: Place, kind: str, name: str, digest: bytes | None, arguments: Arguments | None = None
+    ) -> StepRecord | None:
+        """Return what was recorded at ``place``; a mismatch ends the attempt. See ``History.claim``."""
+        try:
+            recorded = self.history.claim(place, kind, name, digest, arguments)
+        except HistoryMismatch as mismatch:
+            self.departure.stop(mismatch)
+            raise
+        if self.live_branches:
+            if self.order.is_holding:
+                self.loop.call_soon_threadsafe(self.order.look)
+            self.order.thread_moved()
+        return recorded
 
     def next_sequence(self) -> int:
         """Return the number of the next record.
@@ -269,7 +276,7 @@ class Session:
             error = restore(Failure.from_json(text or "null"))
             self.failures.remember(error, recorded.key)
             raise error
-        return self._decode(step.codec, recorded, text)
+        return self.decoded(step.codec, recorded, text)
 
     def failure_records(self, call: StepCall, error: Exception) -> tuple[list[StepRecord], float | None, Exception]:
         """Return what to record after a failed try, the wait before the next one (None: no more), and what to raise."""
@@ -339,33 +346,22 @@ class Session:
             task.cancel()
         if leftover:
             await asyncio.wait(leftover, timeout=_LEFTOVER_GRACE_SECONDS)
-        await self.outside.close()
+        if "outside" in vars(self):
+            await self.outside.close()
         await self.recorder.close()
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
-    def _refuse_other_loop(self) -> None:
+    def refuse_other_loop(self) -> None:
+        """Raise ``BranchError`` unless this is the run's own event loop."""
         if asyncio.get_running_loop() is not self.loop:
             raise BranchError(
                 "a step was awaited in another event loop than the run's, where tasks have no numbers. Make the task "
                 "`async def`, or the step `def`"
             )
 
-    def _claim(
-        self, place: Place, kind: str, name: str, digest: bytes | None, describe: Callable[[], str]
-    ) -> StepRecord | None:
-        try:
-            recorded = self.history.claim(place, kind, name, digest, describe)
-        except HistoryMismatch as mismatch:
-            self.departure.stop(mismatch)
-            raise
-        if self.live_branches:
-            if self.order.is_holding:
-                self.loop.call_soon_threadsafe(self.order.look)
-            self.order.thread_moved()
-        return recorded
-
-    def _decode(self, codec: Codec[Any], record: StepRecord, text: str | None) -> Any:
+    def decoded(self, codec: Codec[Any], record: StepRecord, text: str | None) -> Any:
+        """Return a recorded value; one that does not fit what the program annotates now ends the attempt."""
         try:
             return codec.decode(text if text is not None else "null")
         except EncodingError as error:

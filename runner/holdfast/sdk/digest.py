@@ -23,6 +23,7 @@ from holdfast.sdk.excerpt import excerpt, type_name
 from holdfast.sdk.tagged import zone_key
 
 DIGEST_BYTES = 16
+_EMPTY = blake2b(digest_size=DIGEST_BYTES)
 
 DEPTH_LIMIT = 50
 """Levels of nesting that are looked at; what lies deeper counts by the name of its type."""
@@ -45,7 +46,13 @@ def digest_arguments(args: tuple[object, ...], kwargs: Mapping[str, object]) -> 
             writer.add(f"@{name}=")
             writer.write(kwargs[name])
         text = writer.text()
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:  # it holds lone surrogates
+        data = text.encode("utf-8", "surrogatepass")
+    digest = _EMPTY.copy()
+    digest.update(data)
+    return digest.digest()
 
 
 def describe_arguments(args: tuple[object, ...], kwargs: Mapping[str, object]) -> str:

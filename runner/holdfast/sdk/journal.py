@@ -111,12 +111,17 @@ def current_strand() -> Strand | None:
             )
         return None
     owner = strand.owner
-    if owner is not None and (running := _running_task()) is not owner and running is not None:
-        raise BranchError(
-            "a step was called from an asyncio task that was created behind the run's task factory (another event "
-            "loop, or asyncio.Task(...) directly), so its place cannot be recorded. Use asyncio.create_task, gather "
-            "or TaskGroup"
-        )
+    if owner is not None:
+        try:
+            running = asyncio.current_task()
+        except RuntimeError:  # no event loop in this thread
+            return strand
+        if running is not owner and running is not None:
+            raise BranchError(
+                "a step was called from an asyncio task that was created behind the run's task factory (another "
+                "event loop, or asyncio.Task(...) directly), so its place cannot be recorded. Use asyncio.create_task, "
+                "gather or TaskGroup"
+            )
     return strand
 
 
@@ -140,10 +145,3 @@ def claim_process(journal: Journal) -> Callable[[], None]:
     """
     _process_journals.append(journal)
     return lambda: _process_journals.remove(journal)
-
-
-def _running_task() -> asyncio.Task[Any] | None:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:  # no event loop in this thread
-        return None

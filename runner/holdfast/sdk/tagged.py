@@ -72,7 +72,8 @@ def decode(text: str) -> Any:
         EncodingError: The text is not JSON, or carries a tag this version does not know.
     """
     try:
-        return _from_tagged_text(text) if QUOTED_MARK in text else _plain_reader()(text)
+        has_tags = text[:1] != '"' and QUOTED_MARK in text  # a lone text has none, and may be long
+        return _from_tagged_text(text) if has_tags else _plain_reader()(text)
     except _UNREADABLE as error:
         raise EncodingError(f"recorded text cannot be read ({error!r}): {excerpt(text)}") from None
 
