@@ -6,6 +6,10 @@ begin
     create schema floor authorization benchmark_runner;
     create table floor.steps (like holdfast.steps including all);
     alter table floor.steps owner to benchmark_runner;
+    create table floor.runs (
+        id uuid primary key, namespace text, name text unique, task text, queue text, state text, input text,
+        created_at timestamptz
+    );
 end
 $$;
 
@@ -57,3 +61,30 @@ delete from holdfast.runs where id = $1;
 -- name: notify
 -- The floor of a launch: a notification, committed.
 select pg_notify('floor', '');
+
+-- name: complete_token
+-- What an approval does.
+select holdfast.complete_token($1, '"approved"');
+
+-- name: token_exists
+-- A look at a token, as anybody may have.
+select exists (select from holdfast.tokens where id = $1);
+
+-- name: token_of
+-- The token of an attempt that was launched.
+select holdfast.bootstrap_token($1, $2);
+
+-- name: late_seconds
+-- How long after the end of its sleep a run was launched, by now.
+select extract(epoch from clock_timestamp() - (s.value #>> '{}')::timestamptz)::float8
+from (select value::json from holdfast.steps where run_id = $1 and kind = 'sleep') as s;
+
+-- name: insert_runs
+-- The floor of a batch: as many rows in one statement.
+insert into floor.runs
+select id, 'default', id::text, 'benchmark-child', 'default', 'Queued', '{"number": 1}', now()
+from (select gen_random_uuid() as id from generate_series(1, $1::integer)) as made;
+
+-- name: forget_children
+-- What nobody launches is no load for what comes next.
+delete from holdfast.runs where task = 'benchmark-child';
