@@ -363,9 +363,8 @@ TRIGGER_ALL = "select * from holdfast.trigger_runs('tests', $1, $2, $3) order by
 
 
 async def test_many_at_once_are_what_they_are_one_by_one(control: ControlPlane) -> None:
-    await _register(
-        control.connection, "registered", queue="mine", spec={"defaults": {"priority": 3, "ttl_seconds": 5}}
-    )
+    spec = {"defaults": {"priority": 3, "ttl_seconds": 5}, "template": {"cpu": "2"}}
+    await _register(control.connection, "registered", queue="mine", spec=spec)
     tasks = ["registered", "loose"] * len(_OPTIONS)
     options = [{"entrypoint": "a.b:c", **each} for each in _OPTIONS for _ in range(2)]
     inputs = [json.dumps({"number": number}) for number in range(len(tasks))]
