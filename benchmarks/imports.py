@@ -40,9 +40,9 @@ async def measure(bench: Bench) -> list[Line]:
             taken[program].append(await _import(bench.processes, program))
     floor, runner, everything = (_median(taken[program][1:]) for program in programs)
     return [
-        Line("import of the runner, pydantic included", "ms", everything.took_ms, floor.took_ms, Budget.at_most(150)),
-        Line("  without pydantic, which loads when first used", "ms", runner.took_ms, floor.took_ms),
-        Line("peak memory after it, pydantic included", "MB", everything.peak_megabytes, floor.peak_megabytes),
+        Line("import of the runner", "ms", runner.took_ms, floor.took_ms, Budget.at_most(150, set_at_floor=97)),
+        Line("  and of pydantic, which runs with plain types never load", "ms", everything.took_ms, floor.took_ms),
+        Line("peak memory after both", "MB", everything.peak_megabytes, floor.peak_megabytes),
     ]
 
 
