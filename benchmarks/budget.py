@@ -21,8 +21,8 @@ class Budget:
     Attributes:
         measure: what is limited.
         limit: in the unit of the line, or times its floor.
-        set_at_floor: the floor that a limit in units was set beside. Where the floor of the same run is higher the machine
-            is slower, and the limit is as many times that floor (ADR 16). None: the limit is what it is.
+        set_at_floor: the floor that a limit in units was set beside. Where the floor of the same run is higher, the
+            machine is slower, and the limit is as many times that floor (ADR 16). None: the limit is what it is.
     """
 
     measure: Measure
