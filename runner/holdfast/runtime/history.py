@@ -12,7 +12,7 @@ from functools import cached_property
 
 from holdfast.contract.limits import STEP_KEY_LIMIT
 from holdfast.domain.errors import BranchError, DefinitionError, HistoryMismatch
-from holdfast.domain.scopes import EXPLICIT_PREFIX, Place, StepKey, branch_of, enclosing_paths, is_inside
+from holdfast.domain.scopes import EXPLICIT_PREFIX, Branch, Place, StepKey, branch_of, enclosing_paths, is_inside
 from holdfast.protocol.messages import StepOutcome, StepRecord
 
 CANCEL_MARK = "~canceled"
@@ -21,6 +21,9 @@ recorded.
 """
 
 CANCEL_KIND = "cancel"
+
+PATCH_KIND = "patch"
+"""Kind of the answers of ``patched``: no call is awaited that may ask for one."""
 
 
 class History:
@@ -99,6 +102,24 @@ class History:
         if record.position:
             self._at_position[branch_of(record.key), record.position] = record
 
+    def leads_past(self, branch: Branch) -> bool:
+        """Tell whether earlier attempts recorded anything behind the point at which ``branch`` stands now.
+
+        A record with an explicit key may be anybody's: it counts if it is newer than all that the branch asked for.
+        """
+        if not self._loaded:
+            return False
+        own = (self._records.get(key) for key, path in self._claimed.items() if path == branch.path)
+        last = max((each.sequence for each in own if each and each.outcome is StepOutcome.SUCCEEDED), default=0)
+        return any(
+            branch.is_ahead(record.key) if record.position else record.sequence > last and self._is_unclaimed(record)
+            for record in self._records.values()
+        )
+
+    def _is_unclaimed(self, record: StepRecord) -> bool:
+        """Tell whether a step with an explicit key is recorded that nobody has asked for in this attempt."""
+        return not _is_void(record) and record.kind != PATCH_KIND and record.key not in self._claimed
+
     # --- trying again ------------------------------------------------------------------------------------------------
 
     def reopen(self, key: StepKey) -> None:
@@ -145,7 +166,8 @@ class History:
 
     @cached_property
     def _unsure(self) -> deque[StepRecord]:
-        return deque(sorted((each for each in self._loaded if not each.position), key=_sequence))
+        unsure = (each for each in self._loaded if not each.position and each.kind != PATCH_KIND)
+        return deque(sorted(unsure, key=_sequence))
 
     def awaits_before(self, sequence: int) -> bool:
         """Tell whether an operation recorded before number ``sequence`` is sure to be asked for, and was not yet."""
