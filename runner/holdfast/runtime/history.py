@@ -74,8 +74,30 @@ class History:
             expected = self._at_position.get((place.branch, place.position))
             if expected is not None and expected.key not in self._claimed:
                 raise _mismatch(expected, key, kind, describe_call(), "another step stands there now")
+            if not place.position and self._loaded:
+                unkeyed = self._without_key(place, kind, name, input_digest)
+                if unkeyed is not None:
+                    raise _mismatch(unkeyed, key, kind, describe_call(), "it had no explicit key")
         self._claimed[key] = place.branch
         return record
+
+    def _without_key(self, place: Place, kind: str, name: str, input_digest: bytes | None) -> StepRecord | None:
+        """Return the record of the same call from before it had a key: what its branch has not asked for is behind it,
+        and nothing can be recorded behind a call that is not recorded.
+        """
+        same = self._same_calls.get((place.branch, kind, name, input_digest), deque())
+        while same and (same[0].key in self._claimed or self._records.get(same[0].key) is not same[0]):
+            same.popleft()
+        return same[0] if same else None
+
+    @cached_property
+    def _same_calls(self) -> dict[tuple[str, str, str, bytes | None], deque[StepRecord]]:
+        """What was recorded at places before this attempt. Only programs with explicit keys look."""
+        calls: dict[tuple[str, str, str, bytes | None], deque[StepRecord]] = {}
+        for each in self._loaded:
+            if each.position:
+                calls.setdefault((branch_of(each.key), each.kind, each.name, each.input_digest), deque()).append(each)
+        return calls
 
     def was_canceled(self, record: StepRecord) -> bool:
         """Tell whether the caller of this step was canceled before it got the result."""

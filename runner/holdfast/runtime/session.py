@@ -384,7 +384,10 @@ class Session:
         try:
             return codec.decode(text if text is not None else "null")
         except EncodingError as error:
-            mismatch = HistoryMismatch(f"{error} (step {record.name!r} at {record.key})")
+            mismatch = HistoryMismatch(
+                f"{error} It was recorded for {record.kind} {record.name!r} at {record.key}, and stays so: run the program "
+                "as it was and resume this run (holdfast runs resume), or start a new run (holdfast runs replay)"
+            )
             self.departure.stop(mismatch)
             raise mismatch from error
 
