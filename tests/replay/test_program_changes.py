@@ -48,7 +48,8 @@ async def run_with_other_python(environment: TaskEnvironment, change: Change, da
         )
         await connection.execute(
             "create trigger other_python before update on holdfast.runs for each row "
-            "when (old.python_version is null and new.python_version is not null) execute function public.other_python()"
+            "when (old.python_version is null and new.python_version is not null) "
+            "execute function public.other_python()"
         )
     finally:
         await connection.close()

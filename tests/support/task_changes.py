@@ -1,8 +1,10 @@
-"""What can be changed in a task itself while its runs are in flight: each row of the docs' second table, as source text."""
+"""What can be changed in a task itself while its runs are in flight: the rows of the docs' second table, as source."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from tests.support.program_changes import GOES_ON
 
 _HEAD = """
 from holdfast import Retry, step, task
@@ -44,35 +46,44 @@ class TaskChange:
 
 BEFORE = _HEAD + _AS_IT_WAS
 
+
+def as_it_was_but(old: str, new: str) -> str:
+    """The task with one thing changed."""
+    assert old in _AS_IT_WAS
+    return _AS_IT_WAS.replace(old, new)
+
+
+_AS_DEF = """
+@step(name="charge")
+def charge_now(cents: int) -> int:
+    return cents
+
+
+@task
+def pay(cents: int) -> int:
+    return charge_now(cents)
+"""
+
+_OTHER_OPTIONS = "@task(queue='other', timeout=7, retry=Retry(max_attempts=9))"
+
 task_changes = [
-    TaskChange(
-        "the function of the task is renamed or removed", "`UnknownTask`", _AS_IT_WAS.replace("pay", "pay_now")
-    ),
+    TaskChange("the function of the task is renamed or removed", "`UnknownTask`", as_it_was_but("pay", "pay_now")),
     TaskChange("its module is moved, or does not import", "`ImportFailed`", "import no_such_package\n" + _AS_IT_WAS),
-    TaskChange("the `name=` of the task changes", "goes on", _AS_IT_WAS.replace("@task", "@task(name='pay-it')"), 1200),
+    TaskChange("the `name=` of the task changes", GOES_ON, as_it_was_but("@task", "@task(name='pay-it')"), 1200),
+    TaskChange("a parameter with a default is added", GOES_ON, as_it_was_but("s: int", "s: int, tip: int = 0"), 1200),
+    TaskChange("a parameter without a default is added", "`InputInvalid`", as_it_was_but("s: int", "s: int, tip: int")),
+    TaskChange("a parameter is renamed or removed", "`InputInvalid`", as_it_was_but("cents", "euros")),
     TaskChange(
-        "a parameter with a default is added", "goes on", _AS_IT_WAS.replace("cents: int)", "cents: int, tip: int = 0)"), 1200
+        "the type of a parameter takes the stored input", GOES_ON, as_it_was_but("s: int", "s: int | None"), 1200
     ),
-    TaskChange(
-        "a parameter without a default is added",
-        "`InputInvalid`",
-        _AS_IT_WAS.replace("cents: int)", "cents: int, tip: int)"),
-    ),
-    TaskChange("a parameter is renamed or removed", "`InputInvalid`", _AS_IT_WAS.replace("cents", "euros")),
-    TaskChange("the type of a parameter takes the stored input", "goes on", _AS_IT_WAS.replace("(cents: int)", "(cents: int | None)"), 1200),
     TaskChange(
         "the type of a parameter no longer takes the stored input",
         "`InputInvalid`",
-        _AS_IT_WAS.replace("(cents: int)", "(cents: list[int])"),
+        as_it_was_but("s: int", "s: list[int]"),
     ),
-    TaskChange("the annotation of the task's result changes", "goes on", _AS_IT_WAS.replace("-> int", "-> float"), 1200.0),
+    TaskChange("the annotation of the task's result changes", GOES_ON, as_it_was_but("-> int", "-> float"), 1200.0),
     TaskChange(
-        "the `retry`, `timeout` or `queue` of the task changes",
-        "goes on",
-        _AS_IT_WAS.replace("@task", "@task(queue='other', timeout=7, retry=Retry(max_attempts=9))"),
-        1200,
+        "the `retry`, `timeout` or `queue` of the task changes", GOES_ON, as_it_was_but("@task", _OTHER_OPTIONS), 1200
     ),
-    TaskChange("the task becomes `def`, or `async def`", "goes on", "\n".join([
-        "@step(name='charge')", "def charge_now(cents: int) -> int:", "    return cents", "",
-        "@task", "def pay(cents: int) -> int:", "    return charge_now(cents)", ""]), 1200),
-]  # fmt: skip
+    TaskChange("the task becomes `def`, or `async def`", GOES_ON, _AS_DEF, 1200),
+]

@@ -385,8 +385,9 @@ class Session:
             return codec.decode(text if text is not None else "null")
         except EncodingError as error:
             mismatch = HistoryMismatch(
-                f"{error} It was recorded for {record.kind} {record.name!r} at {record.key}, and stays so: run the program "
-                "as it was and resume this run (holdfast runs resume), or start a new run (holdfast runs replay)"
+                f"{error} It was recorded for {record.kind} {record.name!r} at {record.key}, and stays so: run the "
+                "program as it was and resume this run (holdfast runs resume), or start a new run with the same input "
+                "(holdfast runs replay)"
             )
             self.departure.stop(mismatch)
             raise mismatch from error
