@@ -191,6 +191,11 @@ class History:
         unsure = (each for each in self._loaded if not each.position and each.kind != PATCH_KIND)
         return deque(sorted(unsure, key=_sequence))
 
+    def not_asked_for(self) -> list[StepRecord]:
+        """Return what is recorded at places that the program has not come to in this attempt."""
+        places = (each for each in self._loaded if each.position and each.key not in self._claimed)
+        return [each for each in places if self._may_come(each)]
+
     def awaits_before(self, sequence: int) -> bool:
         """Tell whether an operation recorded before number ``sequence`` is sure to be asked for, and was not yet."""
         return self._is_first_before(self._sure, sequence)

@@ -10,7 +10,7 @@ from holdfast.cli.command import command
 from holdfast.cli.documents import print_document, run_document
 from holdfast.cli.run_page import run_page
 from holdfast.cli.session import Session
-from holdfast.domain.errors import WrongStateError
+from holdfast.domain.errors import InputError, WrongStateError
 from holdfast.domain.states import FINAL, State
 
 if TYPE_CHECKING:
@@ -149,8 +149,28 @@ async def discard(session: Session, run: Run) -> None:
 
 
 @command(app, "replay")
-async def replay(session: Session, run: Run) -> None:
-    """Start a new run with the program and input of an older one."""
+async def replay(
+    session: Session,
+    run: Run,
+    local: Annotated[
+        bool,
+        typer.Option(
+            "--local", help="Start nothing: run the task here on what the run has recorded. No step is executed."
+        ),
+    ] = False,
+    task: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:TASK", help="With --local: the program. Default: the run's entrypoint."),
+    ] = None,
+) -> None:
+    """Start a new run with the program and input of an older one; or replay an older one here."""
+    if local:
+        from holdfast.cli.local_replay import replay_here
+
+        await replay_here(session, run, task)
+        return
+    if task is not None:
+        raise InputError("--task goes with --local: a new run has the program of the older one.")
     async with session.control_plane() as plane:
         replayed = await plane.replay(run)
     session.answer({"run": replayed.run_id, "name": replayed.name}, f"run {replayed.name} accepted ({replayed.run_id})")
