@@ -138,6 +138,14 @@ select holdfast.resume_run($1)
 -- A new run with the program and input of an older one.
 select run_id, run_name from holdfast.replay_run($1)
 
+-- name: fork_run
+-- A new run that goes on before a step of an older one.
+select run_id, run_name, kept_steps from holdfast.fork_run($1, $2)
+
+-- name: find_steps
+-- Keys of a run's steps with this key or name, in the order of their records.
+select key from holdfast.steps where run_id = $1 and (key = $2 or name = $2) order by key <> $2, sequence
+
 -- name: discard_run
 -- Take a run out of the dead letters.
 select holdfast.discard_run($1)

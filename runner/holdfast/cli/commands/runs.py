@@ -176,6 +176,24 @@ async def replay(
     session.answer({"run": replayed.run_id, "name": replayed.name}, f"run {replayed.name} accepted ({replayed.run_id})")
 
 
+@command(app, "fork")
+async def fork(
+    session: Session,
+    run: Run,
+    step: Annotated[
+        str, typer.Option("--from", metavar="STEP", help="Key of a recorded step, or its name if only one has it.")
+    ],
+) -> None:
+    """Start a new run from a step of an older one: what was recorded before it is kept, the rest is executed again."""
+    async with session.control_plane() as plane:
+        forked = await plane.fork(run, step)
+    session.answer(
+        {"run": forked.run_id, "name": forked.name, "step": forked.step, "kept_steps": forked.kept_steps},
+        f"run {forked.name} accepted ({forked.run_id}); "
+        f"it goes on before {forked.step}, with {forked.kept_steps} records",
+    )
+
+
 def _answer_state(session: Session, run: RunView, state: State, note: str = "") -> None:
     document = {"run": run.id, "name": run.name, "state": state}
     session.answer(document, f"run {run.name} is {state}{note}")
