@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -154,6 +155,16 @@ async def patched_behind_a_key() -> list[int]:
     return [await patched_keyed_inside(), await patched_new(1) if patched("behind") else await patched_old(1)]
 
 
+@task
+def patched_threads() -> list[list[int]]:
+    def work(number: int) -> list[int]:
+        first = patched_blocking_load(number)
+        return [first, patched_blocking_new(number) if patched("threads") else patched_blocking_load(number)]
+
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(work, range(20)))
+
+
 async def remind() -> list[int]:
     await sleep(days=1)
     return [await patched_new(9) if patched("beside") else await patched_old(9)]
@@ -251,6 +262,13 @@ async def test_the_answer_is_the_same_in_every_later_attempt(environment: TaskEn
     environment.crash_at(FaultPoint.AFTER_RECORD, step="patched_new", occurrence=occurrence)
     result = await environment.run(patched_with_two_ways)
     assert (result.state, result.result, result.attempts) == ("Succeeded", [1, 200, 3, 400], 2)
+
+
+async def test_threads_ask_at_the_same_time(environment: TaskEnvironment) -> None:
+    environment.crash_at(FaultPoint.AFTER_RECORD, step="patched_blocking_load", occurrence=15)
+    result = await environment.run(patched_threads)
+    assert (result.state, result.result) == ("Succeeded", [[number, number * 100] for number in range(20)])
+    assert len([step for step in result.steps if step.kind == "patch"]) == 20
 
 
 async def test_an_old_run_stays_old_once_it_was_told(environment: TaskEnvironment) -> None:

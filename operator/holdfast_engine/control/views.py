@@ -149,7 +149,7 @@ class StepView:
     key: str
     #: Order in which it was recorded, from 1.
     sequence: int
-    #: The attempt that recorded it.
+    #: The attempt that recorded it; 0: it is of the run that this one was forked from.
     attempt: int
     #: Executions of the body, over all attempts.
     tries: int

@@ -129,18 +129,35 @@ class History:
 
         A record with an explicit key may be anybody's: it counts if it is newer than all that the branch asked for.
         """
-        if not self._loaded:
-            return False
-        own = (self._records.get(key) for key, path in self._claimed.items() if path == branch.path)
-        last = max((each.sequence for each in own if each and each.outcome is StepOutcome.SUCCEEDED), default=0)
-        return any(
-            branch.is_ahead(record.key) if record.position else record.sequence > last and self._is_unclaimed(record)
-            for record in self._records.values()
-        )
+        if any(branch.is_ahead(key) and self._binds(key) for key in self._inside.get(branch.path, ())):
+            return True
+        unclaimed = [each.sequence for each in self._anybodys if each.key not in self._claimed]
+        return bool(unclaimed) and max(unclaimed) > self._last_claimed_in(branch.path)
 
-    def _is_unclaimed(self, record: StepRecord) -> bool:
-        """Tell whether a step with an explicit key is recorded that nobody has asked for in this attempt."""
-        return not _is_void(record) and record.kind != PATCH_KIND and record.key not in self._claimed
+    @cached_property
+    def _inside(self) -> dict[str, list[StepKey]]:
+        """What was recorded before this attempt, by all branches around it. Only ``patched`` looks."""
+        inside: dict[str, list[StepKey]] = {}
+        for each in self._loaded:
+            if each.position:
+                for path in enclosing_paths(each.key):
+                    inside.setdefault(path, []).append(each.key)
+        return inside
+
+    @cached_property
+    def _anybodys(self) -> list[StepRecord]:
+        """Steps with explicit keys that were recorded before this attempt."""
+        explicit = (each for each in self._loaded if not each.position and not _is_void(each))
+        return [each for each in explicit if each.kind != PATCH_KIND]
+
+    def _binds(self, key: StepKey) -> bool:
+        record = self._records.get(key)
+        return record is not None and record.position > 0
+
+    def _last_claimed_in(self, path: str) -> int:
+        """The number of the newest success that this branch has asked for; 0 if there is none."""
+        claimed = (self._records.get(key) for key, branch in tuple(self._claimed.items()) if branch == path)
+        return max((each.sequence for each in claimed if each and each.outcome is StepOutcome.SUCCEEDED), default=0)
 
     # --- trying again ------------------------------------------------------------------------------------------------
 
