@@ -255,3 +255,13 @@ async def test_there_is_no_database_to_ask() -> None:
         await nothing.row("select 1")
     with pytest.raises(AssertionError):
         await nothing.listen([], bodies.clear)
+
+
+@task
+async def replayed_many() -> int:
+    return sum([await replayed_fetch(page) for page in range(120)])
+
+
+async def test_a_long_history_is_read_page_by_page(database: Database) -> None:
+    replay = await replayed(database, replayed_many, replayed_many)
+    assert (replay.end, replay.agrees, replay.replayed_steps) == (ReplayEnd.RETURNED, True, 120)

@@ -14,6 +14,9 @@ from holdfast_engine.control.views import AttemptView, RunDetail, RunView, StepV
 
 PAGE = 500
 
+HISTORY_PAGE = 50
+"""Of records with all their values, each of which may have a megabyte."""
+
 
 class Runs(Statements):
     """Finds runs, and shows them. ``run`` is a run's id, a beginning of it that is unambiguous, or its name."""
@@ -105,16 +108,16 @@ class Runs(Statements):
     async def recorded(self, run: str | UUID) -> RecordedRun:
         """A run with everything that it has recorded, to be replayed elsewhere. Changes nothing."""
         run_id = await self.find(run)
-        records: list[StepRecord] = []
-        while True:
-            page = await self._rows("read_history", run_id, records[-1].sequence if records else 0, PAGE)
-            records += [StepRecord(**{**row, "outcome": StepOutcome(row["outcome"])}) for row in page]
-            if len(page) < PAGE:
-                break
-        rows = await self._rows("read_recorded_run", run_id)  # last: its end may not be older than its history
+        rows = await self._rows("read_recorded_run", run_id)  # first: a history may be newer than the state, not older
         if not rows:
             raise NotFoundError(f"No run {run_id}: it was removed, or never was.")
-        return RecordedRun(**{**rows[0], "run_id": UUID(int=run_id.int)}, history=tuple(records))
+        records: list[StepRecord] = []
+        while True:
+            last = records[-1].sequence if records else 0
+            page = await self._rows("read_history", run_id, last, HISTORY_PAGE)
+            records += [StepRecord(**{**row, "outcome": StepOutcome(row["outcome"])}) for row in page]
+            if len(page) < HISTORY_PAGE:
+                return RecordedRun(**{**rows[0], "run_id": UUID(int=run_id.int)}, history=tuple(records))
 
     async def _existing(self, run: str | UUID) -> UUID:
         run_id = await self.find(run)
