@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check format bench bench-cluster generate verify pins cluster-up cluster-down kind-up kind-down clean
+.PHONY: help venv demo test check format bench bench-cluster generate verify golden pins cluster-up cluster-down kind-up kind-down clean
 SHELL := bash
 
 export PYTHON
@@ -41,6 +41,9 @@ verify: venv ## Regenerate, and fail when a file of the repository changes by it
 	@state() { git diff; git status --porcelain --untracked-files=all; }; before=$$(state); \
 	$(PY) -m holdfast_engine.generate && $(PY) -m holdfast_operator.metrics_page && [ "$$before" = "$$(state)" ] || \
 	{ echo "A generated file was out of date: commit what 'make generate' wrote" >&2; git status --short >&2; exit 1; }
+
+golden: venv ## Record the histories of the golden programs with this version; never overwrites one
+	@$(PY) -m tests.support.golden_histories
 
 pins: ## Resolve the newest versions again and write requirements/*.txt
 	@scripts/pins.sh

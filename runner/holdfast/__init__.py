@@ -26,6 +26,7 @@ from holdfast.domain.errors import (
 )
 from holdfast.domain.retry import Retry
 from holdfast.sdk.gather import gather
+from holdfast.sdk.patches import patched
 from holdfast.sdk.run_info import RunInfo, run_info
 from holdfast.sdk.step import Step, step
 from holdfast.sdk.task import Task, task
@@ -97,6 +98,7 @@ __all__ = [
     "create_token",
     "gather",
     "now",
+    "patched",
     "random",
     "run_info",
     "sleep",

@@ -20,13 +20,15 @@ from holdfast_engine.control.queues import Queues
 from holdfast_engine.control.references import near_names
 from holdfast_engine.control.tasks import Tasks
 from holdfast_engine.control.tokens import Tokens
-from holdfast_engine.control.views import Triggered
+from holdfast_engine.control.views import Forked, Triggered
 
 if TYPE_CHECKING:
     from holdfast_engine.postgres.connections import Pool
 
 DEFAULT_NAMESPACE = "default"
 CANCEL_GRACE_SECONDS = 30.0
+
+_KEYS_SHOWN = 10
 
 
 class ControlPlane(Following, Tasks, Queues, Tokens):
@@ -104,6 +106,30 @@ class ControlPlane(Following, Tasks, Queues, Tokens):
         """A new run with the program and input of this one."""
         row = await self._row("replay_run", await self.find(run))
         return Triggered(row["run_id"], row["run_name"], True)
+
+    async def fork(self, run: str | UUID, step: str) -> Forked:
+        """A new run that goes on as if this one had died before it recorded ``step``.
+
+        It has the program and input of the run, and everything that was recorded before the step; the step itself and
+        what was recorded after it are executed again. The older run stays as it is.
+
+        Args:
+            run: the older run, in any state.
+            step: key of a recorded step, or a name that only one of them has.
+
+        Raises:
+            NotFoundError: there is no such run, or it has not recorded such a step.
+            ConflictError: several recorded steps have that name.
+        """
+        run_id = await self.find(run)
+        keys = [row["key"] for row in await self._rows("find_steps", run_id, step)]
+        if not keys:
+            known = [view.key for view in await self.steps(run_id)]
+            raise NotFoundError(f"Run {run} has recorded no step {step!r}. {near_names(step, known)}")
+        if keys[0] != step and len(keys) > 1:
+            raise ConflictError(f"Run {run} has several steps {step!r}. Give a key: {', '.join(keys[:_KEYS_SHOWN])}")
+        row = await self._row("fork_run", run_id, keys[0])
+        return Forked(row["run_id"], row["run_name"], keys[0], row["kept_steps"])
 
     async def set_ttl(self, run: str | UUID, ttl_seconds: int | None) -> None:
         """Keep the run for so many seconds after it finished; None: for ever."""

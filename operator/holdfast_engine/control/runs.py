@@ -6,11 +6,16 @@ from uuid import UUID
 
 from holdfast.domain.errors import ConflictError, NotFoundError
 from holdfast.domain.states import State
+from holdfast.protocol.messages import StepOutcome, StepRecord
+from holdfast.protocol.recorded_run import RecordedRun
 from holdfast_engine.control.references import id_range
 from holdfast_engine.control.statements import Statements
 from holdfast_engine.control.views import AttemptView, RunDetail, RunView, StepView
 
 PAGE = 500
+
+HISTORY_PAGE = 50
+"""Of records with all their values, each of which may have a megabyte."""
 
 
 class Runs(Statements):
@@ -99,6 +104,20 @@ class Runs(Statements):
             steps += [StepView.from_row(row) for row in page]
             if len(page) < PAGE:
                 return steps
+
+    async def recorded(self, run: str | UUID) -> RecordedRun:
+        """A run with everything that it has recorded, to be replayed elsewhere. Changes nothing."""
+        run_id = await self.find(run)
+        rows = await self._rows("read_recorded_run", run_id)  # first: a history may be newer than the state, not older
+        if not rows:
+            raise NotFoundError(f"No run {run_id}: it was removed, or never was.")
+        records: list[StepRecord] = []
+        while True:
+            last = records[-1].sequence if records else 0
+            page = await self._rows("read_history", run_id, last, HISTORY_PAGE)
+            records += [StepRecord(**{**row, "outcome": StepOutcome(row["outcome"])}) for row in page]
+            if len(page) < HISTORY_PAGE:
+                return RecordedRun(**{**rows[0], "run_id": UUID(int=run_id.int)}, history=tuple(records))
 
     async def _existing(self, run: str | UUID) -> UUID:
         run_id = await self.find(run)

@@ -23,6 +23,18 @@ class Triggered:
     created: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """The answer to a fork: which run it is, and how it begins."""
+
+    run_id: UUID
+    name: str
+    #: The step before which it goes on.
+    step: str
+    #: How many records of the older run it has.
+    kept_steps: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
     """A run as lists show it. Times are aware; those that have not come, or are over, are None."""
@@ -137,7 +149,7 @@ class StepView:
     key: str
     #: Order in which it was recorded, from 1.
     sequence: int
-    #: The attempt that recorded it.
+    #: The attempt that recorded it; 0: it is of the run that this one was forked from.
     attempt: int
     #: Executions of the body, over all attempts.
     tries: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from holdfast.cli.commands import apply, dead_letters, dev, migrate, queues, run, runs, tokens, trigger, version
+from holdfast.cli.commands import apply, check, dead_letters, dev, migrate, queues, run, runs, tokens, trigger, version
 
 app = typer.Typer(
     name="holdfast",
@@ -16,7 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for group in (dev, run, apply, trigger, migrate, version):
+for group in (dev, run, apply, trigger, migrate, check, version):
     group.add_to(app)
 app.add_typer(runs.app, name="runs")
 app.add_typer(queues.app, name="queues")

@@ -46,7 +46,10 @@ class CliExit(IntEnum):
         return member
 
     OK = 0, "The command did what it says; a run that was followed Succeeded."
-    RUN_FAILED = 1, "The run that was followed ended as Failed, TimedOut or Expired."
+    RUN_FAILED = (
+        1,
+        "A run that was followed is Failed, TimedOut or Expired; a local replay differs; a check has findings.",
+    )
     USAGE = 2, "Bad usage or bad input; nothing was changed."
     RUN_CANCELED = 3, "The run that was followed ended as Canceled."
     NOT_FOUND = 4, "There is no such run, task, queue or schedule."

@@ -13,6 +13,7 @@ branch everything is sequential, so "the n-th step called `fetch` in this branch
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple, NewType
 
@@ -20,6 +21,7 @@ StepKey = NewType("StepKey", str)
 
 ROOT = "0"
 EXPLICIT_PREFIX = "="
+_DIGITS = re.compile(r"[0-9]+")
 
 
 class Place(NamedTuple):
@@ -61,10 +63,26 @@ class Branch:
         """Return the place of a step that the author identified with ``key``."""
         return Place(StepKey(EXPLICIT_PREFIX + key), self.path, 0)
 
+    def is_ahead(self, key: str) -> bool:
+        """Tell whether ``key`` belongs to what this branch has not started yet: a step, a branch, or the inside of one.
+
+        An explicit key does not say whose it is: never ahead.
+        """
+        rest = key.removeprefix(self.path) if key.startswith((f"{self.path}.", f"{self.path}/")) else ""
+        if rest.startswith("."):
+            return _leading_number(rest[1:]) > self._children
+        name, _, count = rest[1:].partition("#")
+        return _leading_number(count) > self._calls.get(name, 0)
+
     def fork(self) -> Branch:
         """Return the branch of the next asyncio task or thread that this branch starts."""
         self._children += 1
         return Branch(f"{self.path}.{self._children}")
+
+
+def _leading_number(text: str) -> int:
+    digits = _DIGITS.match(text)
+    return int(digits.group()) if digits else 0
 
 
 def body_of(place: Place) -> Branch:

@@ -149,7 +149,7 @@ class Attempt:
 
     async def _call_task(self, opened: Opened, session: Session) -> tuple[BaseException | None, str | None]:
         try:
-            _refuse_other_python(opened)
+            refuse_other_python(opened)
             session.note_flags(opened.flags & Flags.CANCEL)
             session.departure.check()
             if Flags.SUSPEND in opened.flags:
@@ -215,7 +215,8 @@ def _is_being_canceled() -> bool:
     return current is not None and current.cancelling() > 0
 
 
-def _refuse_other_python(opened: Opened) -> None:
+def refuse_other_python(opened: Opened) -> None:
+    """Raise ``HistoryMismatch`` if the run has steps of another minor version of Python than this."""
     recorded_with = opened.python_version
     if opened.history and recorded_with is not None and recorded_with != PYTHON_VERSION:
         raise HistoryMismatch(

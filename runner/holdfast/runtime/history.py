@@ -13,7 +13,7 @@ from operator import itemgetter
 
 from holdfast.contract.limits import STEP_KEY_LIMIT
 from holdfast.domain.errors import BranchError, DefinitionError, HistoryMismatch
-from holdfast.domain.scopes import EXPLICIT_PREFIX, Place, StepKey, branch_of, enclosing_paths, is_inside
+from holdfast.domain.scopes import EXPLICIT_PREFIX, Branch, Place, StepKey, branch_of, enclosing_paths, is_inside
 from holdfast.protocol.messages import StepOutcome, StepRecord
 from holdfast.sdk.digest import describe_arguments
 
@@ -25,6 +25,9 @@ recorded.
 CANCEL_KIND = "cancel"
 
 Arguments = tuple[tuple[object, ...], Mapping[str, object]]
+
+PATCH_KIND = "patch"
+"""Kind of the answers of ``patched``: no call is awaited that may ask for one."""
 
 
 class History:
@@ -42,6 +45,16 @@ class History:
 
     def __len__(self) -> int:
         return len(self._records)
+
+    @property
+    def claims(self) -> int:
+        """How many calls have asked so far."""
+        return len(self._claimed)
+
+    @property
+    def replayed(self) -> int:
+        """How many of the records of earlier attempts have been asked for."""
+        return sum(each.key in self._claimed and self._records.get(each.key) is each for each in self._loaded)
 
     def recall(self, place: Place, kind: str, name: str, input_digest: bytes) -> StepRecord | None:
         """Claim the success that was recorded for this very call, as nearly all are in a replay.
@@ -104,8 +117,30 @@ class History:
             expected = self._expected_at(place)
             if expected is not None:
                 raise _mismatch(expected, key, kind, _described(name, arguments), "another step stands there now")
+            if not place.position and self._loaded:
+                unkeyed = self._without_key(place, kind, name, input_digest)
+                if unkeyed is not None:
+                    raise _mismatch(unkeyed, key, kind, _described(name, arguments), "it had no explicit key")
         self._claimed[key] = branch
         return record
+
+    def _without_key(self, place: Place, kind: str, name: str, input_digest: bytes | None) -> StepRecord | None:
+        """Return the record of the same call from before it had a key: what its branch has not asked for is behind it,
+        and nothing can be recorded behind a call that is not recorded.
+        """
+        same = self._same_calls.get((place.branch, kind, name, input_digest), deque())
+        while same and (same[0].key in self._claimed or self._records.get(same[0].key) is not same[0]):
+            same.popleft()
+        return same[0] if same else None
+
+    @cached_property
+    def _same_calls(self) -> dict[tuple[str, str, str, bytes | None], deque[StepRecord]]:
+        """What was recorded at places before this attempt. Only programs with explicit keys look."""
+        calls: dict[tuple[str, str, str, bytes | None], deque[StepRecord]] = {}
+        for each in self._loaded:
+            if each.position:
+                calls.setdefault((branch_of(each.key), each.kind, each.name, each.input_digest), deque()).append(each)
+        return calls
 
     def was_canceled(self, record: StepRecord) -> bool:
         """Tell whether the caller of this step was canceled before it got the result."""
@@ -129,6 +164,41 @@ class History:
                 self._marks[StepKey(record.key.removesuffix(CANCEL_MARK))] = record
             return
         self._records[record.key] = record
+
+    def leads_past(self, branch: Branch) -> bool:
+        """Tell whether earlier attempts recorded anything behind the point at which ``branch`` stands now.
+
+        A record with an explicit key may be anybody's: it counts if it is newer than all that the branch asked for.
+        """
+        if any(branch.is_ahead(key) and self._binds(key) for key in self._inside.get(branch.path, ())):
+            return True
+        unclaimed = [each.sequence for each in self._anybodys if each.key not in self._claimed]
+        return bool(unclaimed) and max(unclaimed) > self._last_claimed_in(branch.path)
+
+    @cached_property
+    def _inside(self) -> dict[str, list[StepKey]]:
+        """What was recorded before this attempt, by all branches around it. Only ``patched`` looks."""
+        inside: dict[str, list[StepKey]] = {}
+        for each in self._loaded:
+            if each.position:
+                for path in enclosing_paths(each.key):
+                    inside.setdefault(path, []).append(each.key)
+        return inside
+
+    @cached_property
+    def _anybodys(self) -> list[StepRecord]:
+        """Steps with explicit keys that were recorded before this attempt."""
+        explicit = (each for each in self._loaded if not each.position and not _is_void(each))
+        return [each for each in explicit if each.kind != PATCH_KIND]
+
+    def _binds(self, key: StepKey) -> bool:
+        record = self._records.get(key)
+        return record is not None and record.position > 0
+
+    def _last_claimed_in(self, path: str) -> int:
+        """The number of the newest success that this branch has asked for; 0 if there is none."""
+        claimed = (self._records.get(key) for key, branch in tuple(self._claimed.items()) if branch == path)
+        return max((each.sequence for each in claimed if each and each.outcome is StepOutcome.SUCCEEDED), default=0)
 
     # --- trying again ------------------------------------------------------------------------------------------------
 
@@ -179,7 +249,13 @@ class History:
 
     @cached_property
     def _unsure(self) -> deque[StepRecord]:
-        return deque(sorted((each for each in self._loaded if not each.position), key=_sequence))
+        unsure = (each for each in self._loaded if not each.position and each.kind != PATCH_KIND)
+        return deque(sorted(unsure, key=_sequence))
+
+    def not_asked_for(self) -> list[StepRecord]:
+        """Return what is recorded at places that the program has not come to in this attempt."""
+        places = (each for each in self._loaded if each.position and each.key not in self._claimed)
+        return [each for each in places if self._may_come(each)]
 
     def awaits_before(self, sequence: int) -> bool:
         """Tell whether an operation recorded before number ``sequence`` is sure to be asked for, and was not yet."""

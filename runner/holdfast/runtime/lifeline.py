@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from holdfast.domain.errors import ControlFlow
 from holdfast.protocol.client import AttemptClient
-from holdfast.protocol.connection import Connection
+from holdfast.protocol.connection import Database
 from holdfast.protocol.messages import Identity
 from holdfast.protocol.refusals import is_passing
 from holdfast.runtime.patience import Patience
@@ -29,7 +29,7 @@ _log = logging.getLogger("holdfast")
 class Lifeline:
     """Starts with the first use, or with ``watch``; ends with ``close``."""
 
-    def __init__(self, connection: Connection, identity: Identity, database_grace_seconds: float) -> None:
+    def __init__(self, connection: Database, identity: Identity, database_grace_seconds: float) -> None:
         self._connection = connection
         self.client = AttemptClient(connection, identity)
         self.patience = Patience(connection, database_grace_seconds)

@@ -37,6 +37,7 @@ from holdfast.runtime.failures import FailedSteps
 from holdfast.runtime.faults import NO_FAULTS, FaultPoint, Faults
 from holdfast.runtime.history import CANCEL_MARK, Arguments, History
 from holdfast.runtime.lifeline import Lifeline
+from holdfast.runtime.patches import Patches
 from holdfast.runtime.patience import Patience
 from holdfast.runtime.quiet_waits import QuietWaits
 from holdfast.runtime.recorder import Recorder
@@ -128,6 +129,7 @@ class Session:
         self.run_step = AwaitedSteps(self).run_step
         self.run_step_blocking = self._blocking.run_step
         self._sleeps = Sleeps(self, self._timers, settings.park_threshold_seconds)
+        self._patches = Patches(self)
         self.recorder = Recorder(self._send, self.note_flags, self.broken)
         self.task: asyncio.Future[Any] | None = None
 
@@ -147,6 +149,10 @@ class Session:
     def note(self, strand: Strand, kind: str, name: str, produce: Callable[[], Any], codec: Codec[Any]) -> Any:
         """See ``Journal.note``."""
         return self.take_note(strand, kind, name, produce, codec)[0]
+
+    def patched(self, strand: Strand, patch: str) -> bool:
+        """See ``Journal.patched``."""
+        return self._patches.patched(strand, patch)
 
     async def sleep(self, strand: Strand, name: str, find_due: Callable[[], datetime]) -> None:
         """See ``Journal.sleep``."""
@@ -188,11 +194,20 @@ class Session:
     # --- what the parts of the session share -------------------------------------------------------------------------
 
     def take_note(
-        self, strand: Strand, kind: str, name: str, produce: Callable[[], Any], codec: Codec[Any]
+        self,
+        strand: Strand,
+        kind: str,
+        name: str,
+        produce: Callable[[], Any],
+        codec: Codec[Any],
+        key: str | None = None,
     ) -> tuple[Any, StepRecord]:
-        """Return a recorded value and its record; make and record it if there is none."""
+        """Return a recorded value and its record; make and record it if there is none.
+
+        Its place identifies it, or an explicit ``key``.
+        """
         self.departure.check()
-        place = strand.branch.next_step(name)
+        place = strand.branch.next_step(name) if key is None else strand.branch.explicit_step(key)
         recorded = self.claim(place, kind, name, None)
         if recorded is not None:
             text = recorded.value if recorded.value is not None else self._blocking.fetch(recorded.key)
@@ -365,7 +380,11 @@ class Session:
         try:
             return codec.decode(text if text is not None else "null")
         except EncodingError as error:
-            mismatch = HistoryMismatch(f"{error} (step {record.name!r} at {record.key})")
+            mismatch = HistoryMismatch(
+                f"{error} It was recorded for {record.kind} {record.name!r} at {record.key}, and stays so: run the "
+                "program as it was and resume this run (holdfast runs resume), or start a new run with the same input "
+                "(holdfast runs replay)"
+            )
             self.departure.stop(mismatch)
             raise mismatch from error
 

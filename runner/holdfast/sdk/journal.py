@@ -69,6 +69,9 @@ class Journal(Protocol):
     def note(self, strand: Strand, kind: str, name: str, produce: Callable[[], Any], codec: Codec[Any]) -> Any:
         """Return the recorded value, or make one and have it recorded before the next step's body begins."""
 
+    def patched(self, strand: Strand, patch: str) -> bool:
+        """Return whether the branch takes the new way at the change called ``patch``: the same in every attempt."""
+
     def database_now(self) -> datetime:
         """The database's time of day, unrecorded."""
 

@@ -16,7 +16,7 @@ class RecordedStep:
     Attributes:
         key: identity across attempts.
         name: the author's name for it.
-        kind: ``step``, ``now``, ``random``, ``uuid4``, ``checkpoint`` or ``sleep``.
+        kind: ``step``, ``now``, ``random``, ``uuid4``, ``checkpoint``, ``patch``, ``sleep``, ``token`` or ``child``.
         outcome: ``Succeeded``, ``Failed``, ``Retrying`` or ``Canceled``.
         tries: executions of the body that came to an end, over all attempts.
         attempt: number of the attempt that recorded it.

@@ -132,6 +132,35 @@ begin
 end
 $$;
 
+-- A new run that goes on as if this one had died before it recorded the step p_key: with the same program and input, and
+-- with everything that was recorded before that step. No attempt of the new run has recorded it, so it counts as attempt 0.
+create or replace function holdfast.fork_run(
+    p_run_id uuid, p_key text, out run_id uuid, out run_name text, out kept_steps integer
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_sequence integer;
+begin
+    select s.sequence into v_sequence from holdfast.steps s where s.run_id = p_run_id and s.key = p_key;
+    if v_sequence is null then
+        perform holdfast.refuse('HF002', format('run %s has recorded no step %s', p_run_id, p_key));
+    end if;
+    select r.run_id, r.run_name into run_id, run_name from holdfast.replay_run(p_run_id) r;
+    insert into holdfast.steps (
+        run_id, key, sequence, position, attempt, tries, recorded_at, elapsed_ms, kind, outcome, name, input_digest, value
+    )
+    select fork_run.run_id, s.key, s.sequence, s.position, 0, s.tries, s.recorded_at, s.elapsed_ms, s.kind, s.outcome,
+           s.name, s.input_digest, s.value
+    from holdfast.steps s where s.run_id = p_run_id and s.sequence < v_sequence;
+    get diagnostics kept_steps = row_count;
+    -- which branch is which depends on it
+    update holdfast.runs n set python_version = r.python_version
+    from holdfast.runs r where n.id = fork_run.run_id and r.id = p_run_id;
+end
+$$;
+
 -- Decide that a dead letter needs no further action: it leaves the dead letters and stays in the list of runs.
 create or replace function holdfast.discard_run(p_run_id uuid) returns text
 language plpgsql

@@ -84,6 +84,21 @@ where run_id = $1 and sequence > $2
 order by sequence
 limit $3
 
+-- name: read_recorded_run
+-- A run as an attempt would find it now, and how it ended.
+select id as run_id, name, namespace, task, queue, entrypoint, attempt, state, input, result, error, created_at,
+       holdfast.now() as read_at, python_version
+from holdfast.runs
+where id = $1
+
+-- name: read_history
+-- The recorded operations of a run with all values, in the order of their records.
+select key, sequence, position, kind, name, outcome, tries, elapsed_ms, input_digest, value
+from holdfast.steps
+where run_id = $1 and sequence > $2
+order by sequence
+limit $3
+
 -- name: count_steps
 -- How many steps of a run have succeeded.
 select count(*) from holdfast.steps where run_id = $1 and outcome = 'Succeeded'
@@ -122,6 +137,14 @@ select holdfast.resume_run($1)
 -- name: replay_run
 -- A new run with the program and input of an older one.
 select run_id, run_name from holdfast.replay_run($1)
+
+-- name: fork_run
+-- A new run that goes on before a step of an older one.
+select run_id, run_name, kept_steps from holdfast.fork_run($1, $2)
+
+-- name: find_steps
+-- Keys of a run's steps with this key or name, in the order of their records.
+select key from holdfast.steps where run_id = $1 and (key = $2 or name = $2) order by key <> $2, sequence
 
 -- name: discard_run
 -- Take a run out of the dead letters.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,12 +13,12 @@ import typer
 from holdfast.cli.command import command, forgive_cancel
 from holdfast.cli.definitions import input_schema_of, options_of
 from holdfast.cli.documents import run_document
+from holdfast.cli.entrypoints import load_entrypoint
 from holdfast.cli.inputs import InputOption, read_input
 from holdfast.cli.session import Session
 from holdfast.cli.tracebacks import without_machinery
 from holdfast.contract.exit_codes import CliExit
-from holdfast.contract.patterns import ENTRYPOINT, MEANINGS
-from holdfast.domain.errors import ConflictError, InputError
+from holdfast.domain.errors import ConflictError
 from holdfast.domain.states import DEAD_LETTERS, State
 from holdfast.sdk.task import Task
 
@@ -56,7 +55,7 @@ def add_to(app: typer.Typer) -> None:
         from holdfast_engine.local.control_plane import serving
         from holdfast_engine.local.launcher_name import adopt_run, name_of_command
 
-        task = _load(entrypoint)
+        task = load_entrypoint(entrypoint)
         text = input_text(read_input(input))
         task.signature.validate(text)
         if (schema := input_schema_of(task)) is not None:  # what a trigger refuses is refused here, too
@@ -83,14 +82,6 @@ def add_to(app: typer.Typer) -> None:
         else:
             session.tell(_failure(detail))
         raise typer.Exit(CliExit.INTERRUPTED if was_interrupted else _EXITS.get(detail.state, CliExit.RUN_FAILED))
-
-
-def _load(entrypoint: str) -> Task[..., Any]:
-    from holdfast.runtime.loading import load_task
-
-    if not re.fullmatch(ENTRYPOINT, entrypoint):
-        raise InputError(f"{entrypoint!r} {MEANINGS[ENTRYPOINT]}, for instance orders.tasks:process.")
-    return load_task(entrypoint)
 
 
 async def _trigger(plane: ControlPlane, task: Task[..., Any], text: str, options: TriggerOptions) -> Triggered:

@@ -10,7 +10,7 @@ from holdfast.cli.command import command
 from holdfast.cli.documents import print_document, run_document
 from holdfast.cli.run_page import run_page
 from holdfast.cli.session import Session
-from holdfast.domain.errors import WrongStateError
+from holdfast.domain.errors import InputError, WrongStateError
 from holdfast.domain.states import FINAL, State
 
 if TYPE_CHECKING:
@@ -149,11 +149,49 @@ async def discard(session: Session, run: Run) -> None:
 
 
 @command(app, "replay")
-async def replay(session: Session, run: Run) -> None:
-    """Start a new run with the program and input of an older one."""
+async def replay(
+    session: Session,
+    run: Run,
+    local: Annotated[
+        bool,
+        typer.Option(
+            "--local", help="Start nothing: run the task here on what the run has recorded. No step is executed."
+        ),
+    ] = False,
+    task: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:TASK", help="With --local: the program. Default: the run's entrypoint."),
+    ] = None,
+) -> None:
+    """Start a new run with the program and input of an older one; or replay an older one here."""
+    if local:
+        from holdfast.cli.local_replay import replay_here
+
+        await replay_here(session, run, task)
+        return
+    if task is not None:
+        raise InputError("--task goes with --local: a new run has the program of the older one.")
     async with session.control_plane() as plane:
         replayed = await plane.replay(run)
     session.answer({"run": replayed.run_id, "name": replayed.name}, f"run {replayed.name} accepted ({replayed.run_id})")
+
+
+@command(app, "fork")
+async def fork(
+    session: Session,
+    run: Run,
+    step: Annotated[
+        str, typer.Option("--from", metavar="STEP", help="Key of a recorded step, or its name if only one has it.")
+    ],
+) -> None:
+    """Start a new run from a step of an older one: what was recorded before it is kept, the rest is executed again."""
+    async with session.control_plane() as plane:
+        forked = await plane.fork(run, step)
+    session.answer(
+        {"run": forked.run_id, "name": forked.name, "step": forked.step, "kept_steps": forked.kept_steps},
+        f"run {forked.name} accepted ({forked.run_id}); "
+        f"it goes on before {forked.step}, with {forked.kept_steps} records",
+    )
 
 
 def _answer_state(session: Session, run: RunView, state: State, note: str = "") -> None:
