@@ -239,6 +239,11 @@ class Session:
         )
         return place, digest, recorded
 
+    @property
+    def last_sequence(self) -> int:
+        """The number of the last record that was begun."""
+        return self._last_sequence
+
     def next_sequence(self) -> int:
         """Return the number of the next record.
 
