@@ -21,9 +21,10 @@ from holdfast import (
     wait_for_event,
     wait_for_token,
 )
+from holdfast.contract.environment import AttemptEnvironment
 from holdfast.domain.errors import InputError
 from holdfast.domain.states import State
-from holdfast.testing import FaultPoint, TaskEnvironment
+from holdfast.testing import CrashPlan, CrashPoint, FaultPoint, TaskEnvironment
 from holdfast.testing.results import RunResult
 from tests.support.databases import Database
 
@@ -97,13 +98,15 @@ async def test_the_time_comes_first(env: TaskEnvironment) -> None:
 async def test_the_loser_stays_canceled_when_it_could_have_won_since(env: TaskEnvironment) -> None:
     waiting = await env.run(answer_or_an_hour)
     (token,) = await env.open_tokens(waiting)
-    env.crash_at(FaultPoint.BEFORE_FINISH)
-    # the crash is in the attempt that the time has woken; the answer comes before the next
-    run = asyncio.ensure_future(env.go_on(waiting, answer_or_an_hour))
-    done = await run
-    await env.complete_token(token, "late")
-    assert done.result == [1, None, "behind"]
-    assert done.attempts == 3
+    dying = CrashPlan([CrashPoint(FaultPoint.BEFORE_FINISH)])
+
+    async def launch(environment: AttemptEnvironment) -> str:
+        if not dying.waiting:  # the one that the time has woken is dead
+            await env.complete_token(token, "late")
+        return await env.attempt(environment, answer_or_an_hour, dying)
+
+    done = await env.drive_with(answer_or_an_hour, waiting.run_id, launch)
+    assert (done.result, done.attempts) == ([1, None, "behind"], 3)
 
 
 @pytest.mark.parametrize("winner", ["go", "gone", "token", "nobody"])
