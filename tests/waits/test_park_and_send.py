@@ -133,9 +133,7 @@ async def test_senders_at_the_same_time_are_all_taken_once(control: ControlPlane
     pod = await control.opened()
     subjects = [await pod.subscribe("signal", "go", step_key=f"0.{number}/receive#1") for number in range(4)]
     connections = [await database.connect() for _ in range(8)]
-    await asyncio.gather(
-        *(each.execute(SEND, pod.run_id, str(number)) for number, each in enumerate(connections))
-    )
+    await asyncio.gather(*(each.execute(SEND, pod.run_id, str(number)) for number, each in enumerate(connections)))
     subjects += [await pod.subscribe("signal", "go", step_key=f"0.{number}/receive#1") for number in range(4, 8)]
     seen = await pod.look(*subjects)
     assert sorted(int(row["value"]) for row in seen.values()) == list(range(8))

@@ -196,12 +196,6 @@ async def test_who_gave_up_takes_nothing(env: TaskEnvironment) -> None:
 
 async def test_what_a_canceled_call_had_taken_comes_back_in_its_turn(env: TaskEnvironment, database: Database) -> None:
     @step
-    async def until_taken() -> None:
-        connection = await database.connect()
-        while not await connection.fetchval("select count(*) from holdfast.signals where is_taken"):
-            await asyncio.sleep(0)
-
-    @step
     async def send_to_oneself(run: str) -> None:
         connection = await database.connect()
         for value in ("1", "2"):
@@ -209,9 +203,9 @@ async def test_what_a_canceled_call_had_taken_comes_back_in_its_turn(env: TaskEn
 
     @task(name="take_and_be_canceled")
     async def take(run: str) -> list[Any]:
-        # nobody has looked yet when the first is canceled, though the database has given it the signal
+        # whether or not the first has got one already
         first = asyncio.ensure_future(receive("note"))
-        await gather(send_to_oneself(run), until_taken())
+        await send_to_oneself(run)
         first.cancel()
         await asyncio.wait([first])
         if first.cancelled():
@@ -295,11 +289,11 @@ async def test_what_cannot_be_sent_is_refused(
 
 
 async def test_an_argument_that_cannot_be_is_said_at_the_line() -> None:
-    with pytest.raises(InputError, match="receive.* name"):
+    with pytest.raises(InputError, match=r"receive.* name"):
         await receive("")
-    with pytest.raises(InputError, match="receive.*timeout=0"):
+    with pytest.raises(InputError, match=r"receive.*timeout=0"):
         await receive("note", timeout=0)
-    with pytest.raises(InputError, match="send.* name"):
+    with pytest.raises(InputError, match=r"send.* name"):
         await send("run", "a\0b")
     with pytest.raises(InputError, match="id or the name"):
         await send("\0", "note")

@@ -23,8 +23,9 @@ begin
         perform holdfast.refuse_fenced(p_run_id, p_attempt);
     elsif p_kind = 'event' then
         perform pg_advisory_xact_lock(hashtextextended(v_namespace || '/' || p_name, 2));
+    else
+        perform pg_advisory_xact_lock(uuid_hash_extended(p_run_id, 1));
     end if;
-    perform pg_advisory_xact_lock(uuid_hash_extended(p_run_id, 1));
     -- a minute later, because what is recorded of a cancellation comes just behind the success
     update holdfast.subscriptions x set is_recorded = true
     from holdfast.steps t
