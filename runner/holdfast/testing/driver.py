@@ -100,7 +100,10 @@ class Driver:
                 return True
         asks = any(member.wait_kind in _ASKS for member in family)
         timed = [(member.due_at, member.id) for member in family if member.due_at is not None]
-        if not timed or (asks and not is_patient):
+        if asks and not is_patient:
+            # but one that died comes back by itself
+            timed = [(member.due_at, member.id) for member in family if member.due_at and member.state is State.BACKOFF]
+        if not timed:
             return False
         due_at, first = min(timed)
         await self._clock.advance_to(due_at)
