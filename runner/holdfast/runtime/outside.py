@@ -178,13 +178,18 @@ class Outside:
         try:
             while self._watched and session.departure.reason is None:
                 self._look_now = session.loop.create_future()
-                await session.dialogue.ask(lambda client: client.listen(map(_channel, self._watched), self._look))
+                await self._listen()
                 await self._look_once()
                 await session.quietly.until(self._look_now, self._next_look_seconds())
         except asyncio.CancelledError:
             raise
         except BaseException as error:
             session.broken(error)
+
+    async def _listen(self) -> None:
+        # not the dictionary: strands begin and end to wait while the connection is busy
+        channels = [_channel(subject_id) for subject_id in self._watched]
+        await self._session.dialogue.ask(lambda client: client.listen(channels, self._look))
 
     async def _look_once(self) -> None:
         session = self._session
