@@ -192,6 +192,7 @@ async def test_two_waits_of_one_run_get_the_same_event(env: TaskEnvironment) -> 
     assert (await env.go_on(waiting, both)).result == [{"a": 1}, {"a": 1}]
 
 
+@pytest.mark.postgres15
 async def test_a_task_publishes_and_another_waits(env: TaskEnvironment, database: Database) -> None:
     waiting = await env.run(until_anything)
     published = await env.run(announce, value={"n": 1}, key="first")

@@ -15,6 +15,8 @@ from tests.support.protocol import BAD_STATE, CONFLICT, ControlPlane, Pod, refus
 
 PUBLISH = "select holdfast.publish_event('tests', 'paid', $1)"
 
+pytestmark = pytest.mark.postgres15
+
 
 @pytest.fixture
 async def control(database: Database) -> ControlPlane:

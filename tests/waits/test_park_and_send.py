@@ -14,6 +14,8 @@ from tests.support.protocol import BAD_STATE, LIMIT, NOT_FOUND, ControlPlane, Po
 
 SEND = "select holdfast.send_signal($1, 'go', $2)"
 
+pytestmark = pytest.mark.postgres15
+
 
 @pytest.fixture
 async def control(database: Database) -> ControlPlane:

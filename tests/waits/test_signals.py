@@ -219,6 +219,7 @@ async def test_what_a_canceled_call_had_taken_comes_back_in_its_turn(env: TaskEn
     assert done.result == [1, 2]
 
 
+@pytest.mark.postgres15
 async def test_a_task_sends_to_a_run_by_id_and_by_name(env: TaskEnvironment, database: Database) -> None:
     waiting = await env.run(take_three)
     connection = await database.connect()
