@@ -231,9 +231,14 @@ async def test_what_was_recorded_is_looked_at_no_more(control: ControlPlane) -> 
 # --- time ------------------------------------------------------------------------------------------------------------
 
 
+async def _an_hour_passes(control: ControlPlane) -> None:
+    await control.connection.execute("update holdfast.subscriptions set expires_at = expires_at - interval '1 hour'")
+
+
 async def test_a_wait_whose_time_is_over_takes_nothing_more(control: ControlPlane) -> None:
     pod = await control.opened()
-    subject = await pod.subscribe("signal", "go", timeout_seconds=0.001)
+    subject = await pod.subscribe("signal", "go", timeout_seconds=60.0)
+    await _an_hour_passes(control)
     await control.call("send_signal", pod.run_id, "go", "1")
     assert await outcome(pod, subject) == ("TimedOut", None)
     other = await pod.subscribe("signal", "go", step_key="0/receive#2")
@@ -242,7 +247,8 @@ async def test_a_wait_whose_time_is_over_takes_nothing_more(control: ControlPlan
 
 async def test_a_wait_that_timed_out_before_a_crash_has_timed_out_behind_it(control: ControlPlane) -> None:
     pod = await control.opened()
-    subject = await pod.subscribe("signal", "go", timeout_seconds=0.001)
+    subject = await pod.subscribe("signal", "go", timeout_seconds=60.0)
+    await _an_hour_passes(control)
     assert await outcome(pod, subject) == ("TimedOut", None)
     again = await control.next_attempt(pod)
     await again.open()
