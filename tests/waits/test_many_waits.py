@@ -17,9 +17,10 @@ _ROWS_READ = """
 """
 
 _WAITS_FOR_OTHER_ORDERS = f"""
-    insert into holdfast.subscriptions (id, run_id, namespace, kind, name, match, match_field, step_key, sequence)
+    insert into holdfast.subscriptions (
+        id, run_id, namespace, kind, name, match, match_field, step_key, attempt, sequence)
     select gen_random_uuid(), gen_random_uuid(), 'tests', 'event', 'paid', jsonb_build_object('order', n::text),
-        (select digest from holdfast.field_digests(jsonb_build_object('order', n::text))), '0/wait_for_event#1', 0
+        (select digest from holdfast.field_digests(jsonb_build_object('order', n::text))), '0/wait_for_event#1', 1, 0
     from generate_series(1, {MANY}) n
 """
 
@@ -30,8 +31,8 @@ _SIGNALS_THAT_WERE_TAKEN = f"""
 
 _WAITS_THAT_ARE_RECORDED = f"""
     insert into holdfast.subscriptions (
-        id, run_id, namespace, kind, name, step_key, sequence, is_recorded, outcome, message_id)
-    select gen_random_uuid(), $1, 'tests', 'signal', 'go', '0/receive#' || n, n, true, 'Completed', gen_random_uuid()
+        id, run_id, namespace, kind, name, step_key, attempt, sequence, is_recorded, outcome, message_id)
+    select gen_random_uuid(), $1, 'tests', 'signal', 'go', '0/receive#' || n, 1, n, true, 'Completed', gen_random_uuid()
     from generate_series(1, {MANY}) n
 """
 

@@ -194,6 +194,18 @@ async def test_a_signal_goes_past_a_wait_that_was_canceled(control: ControlPlane
     assert (await control.run(pod.run_id))["state"] == "Queued"
 
 
+async def test_canceled_by_an_attempt_that_did_not_get_to_ask(control: ControlPlane) -> None:
+    pod = await control.opened()
+    # nine records were begun, none of which came through
+    await pod.subscribe("signal", "go", step_key="0.1/receive#1", sequence=9)
+    await control.call("send_signal", pod.run_id, "go", "1")
+    again = await control.next_attempt(pod)
+    await again.open()
+    await again.record("0.1/receive#1", None, kind="signal", name="receive", outcome="Canceled")
+    second = await again.subscribe("signal", "go", step_key="0/receive#1", sequence=1)
+    assert await outcome(again, second) == ("Completed", "1")
+
+
 async def test_canceled_while_it_was_being_recorded(control: ControlPlane) -> None:
     pod = await control.opened()
     key = "0.1/receive#1"
@@ -287,8 +299,8 @@ async def test_nobody_looks_at_the_waits_of_another_run(control: ControlPlane) -
 async def test_a_run_waits_for_a_thousand_and_no_more(control: ControlPlane) -> None:
     pod = await control.opened()
     await control.connection.execute(
-        "insert into holdfast.subscriptions (id, run_id, namespace, kind, name, step_key, sequence) "
-        "select gen_random_uuid(), $1, 'tests', 'event', 'other', n::text, 0 from generate_series(1, 1000) n",
+        "insert into holdfast.subscriptions (id, run_id, namespace, kind, name, step_key, attempt, sequence) "
+        "select gen_random_uuid(), $1, 'tests', 'event', 'other', n::text, 1, 0 from generate_series(1, 1000) n",
         pod.run_id,
     )
     async with refused(LIMIT, "1000 signals and events"):

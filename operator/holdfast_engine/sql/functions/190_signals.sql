@@ -11,7 +11,7 @@ as $$
         select from holdfast.steps t
         -- runtime/history.py: CANCEL_MARK
         where t.run_id = p_run_id and t.key in (s.step_key, s.step_key || '~canceled')
-          and t.outcome = 'Canceled' and t.sequence > s.sequence)
+          and t.outcome = 'Canceled' and (t.attempt, t.sequence) > (s.attempt, s.sequence))
 $$;
 
 -- Give the signals of a run that nobody has taken to its waits, the oldest to the oldest, and wake it. Before that, what canceled

@@ -7,7 +7,8 @@ set search_path = pg_catalog, pg_temp
 as $$
     select encode(sha256(convert_to(field.key || '=' || field.shown, 'UTF8')), 'hex'), length(field.shown)
     from (
-        select f.key, case jsonb_typeof(f.value) when 'number' then trim_scale((f.value #>> '{}')::numeric)::text else f.value::text end
+        select f.key, case jsonb_typeof(f.value)
+            when 'number' then trim_scale((f.value #>> '{}')::numeric)::text else f.value::text end
         from jsonb_each(case when jsonb_typeof(p_value) = 'object' then p_value else '{}' end) f
         where jsonb_typeof(f.value) not in ('object', 'array')
     ) field (key, shown)

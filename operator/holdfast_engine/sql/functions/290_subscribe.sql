@@ -30,7 +30,8 @@ begin
     update holdfast.subscriptions x set is_recorded = true
     from holdfast.steps t
     where x.run_id = p_run_id and not x.is_recorded and x.id <> v_id
-      and t.run_id = p_run_id and t.key = x.step_key and t.sequence > x.sequence and t.outcome in ('Succeeded', 'Failed')
+      and t.run_id = p_run_id and t.key = x.step_key and (t.attempt, t.sequence) > (x.attempt, x.sequence)
+      and t.outcome in ('Succeeded', 'Failed')
       and t.recorded_at < v_now - interval '1 minute';
 
     select * into s from holdfast.subscriptions x where x.id = v_id for update;
@@ -39,7 +40,8 @@ begin
         delete from holdfast.subscriptions x where x.id = v_id;
         update holdfast.signals m set is_taken = false where m.id = s.message_id and s.kind = 'signal';
     elsif s.outcome is distinct from 'Completed' and exists (
-        select from holdfast.steps t where t.run_id = p_run_id and t.key = p_step_key and t.sequence > s.sequence)
+        select from holdfast.steps t
+        where t.run_id = p_run_id and t.key = p_step_key and (t.attempt, t.sequence) > (s.attempt, s.sequence))
     then
         delete from holdfast.subscriptions x where x.id = v_id;
     end if;
@@ -50,14 +52,14 @@ begin
             format('the run waits for %s signals and events, the most that one run may', c_subscriptions_limit));
     end if;
     insert into holdfast.subscriptions (
-        id, run_id, namespace, kind, name, match, match_field, step_key, sequence, expires_at
+        id, run_id, namespace, kind, name, match, match_field, step_key, attempt, sequence, expires_at
     ) values (
         v_id, p_run_id, v_namespace, p_kind, p_name, v_match,
         -- the longest is most likely the one that few share
         coalesce((select f.digest from holdfast.field_digests(v_match) f order by f.size desc, f.digest limit 1), ''),
-        p_step_key, p_sequence, v_now + make_interval(secs => p_timeout_seconds)
+        p_step_key, p_attempt, p_sequence, v_now + make_interval(secs => p_timeout_seconds)
     )
-    on conflict (id) do update set sequence = excluded.sequence, is_recorded = false;
+    on conflict (id) do update set attempt = excluded.attempt, sequence = excluded.sequence, is_recorded = false;
     if p_kind = 'signal' then
         perform holdfast.deliver_signals(p_run_id);
     elsif p_look_back_seconds > 0 then

@@ -10,8 +10,10 @@ create table holdfast.subscriptions (
     match jsonb,
     -- digest of one field of it, by which an event finds those that may fit; '' if it has none
     match_field text not null default '',
-    -- the step that waits, and the last record of the run when it began: a later record of the step says that it is over
+    -- the step that waits, the attempt that asked last, and the last record of the run when it did: a later record of the step
+    -- says that it is over
     step_key text collate "C" not null check (length(step_key) <= 1000),
+    attempt integer not null,
     sequence integer not null,
     is_recorded boolean not null default false,
     -- who began to wait first gets the first signal
