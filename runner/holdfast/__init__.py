@@ -7,26 +7,31 @@ from holdfast.domain.errors import (
     AttemptFenced,
     BranchError,
     ChildFailedError,
+    ConflictError,
     ControlError,
     ControlFlow,
     DefinitionError,
     DuplicateTaskError,
     EncodingError,
+    EventTimedOutError,
     HistoryMismatch,
     HoldfastError,
     InputError,
+    LimitError,
     NonRetryableError,
+    NotFoundError,
     PayloadTooLargeError,
     RetryAfter,
     RunCanceled,
     RunParked,
+    SignalTimedOutError,
     StepFailedError,
     StepTimeoutError,
     TokenTimedOutError,
+    WrongStateError,
 )
 from holdfast.domain.retry import Retry
 from holdfast.sdk.gather import gather
-from holdfast.sdk.patches import patched
 from holdfast.sdk.run_info import RunInfo, run_info
 from holdfast.sdk.step import Step, step
 from holdfast.sdk.task import Task, task
@@ -36,6 +41,10 @@ from holdfast.sdk.waits import sleep, sleep_until
 if TYPE_CHECKING:
     from holdfast.domain.subjects import Child
     from holdfast.sdk.children import ChildResult, batch_trigger, batch_trigger_and_wait, trigger, trigger_and_wait
+    from holdfast.sdk.events import publish_event, wait_for_event
+    from holdfast.sdk.first_of import first_of
+    from holdfast.sdk.patches import patched
+    from holdfast.sdk.signals import receive, send
     from holdfast.sdk.tokens import Token, create_token, wait_for_token
     from holdfast.sdk.trigger_options import TriggerOptions
 else:
@@ -48,6 +57,10 @@ else:
             "trigger",
             "trigger_and_wait",
         ),
+        "holdfast.sdk.events": ("publish_event", "wait_for_event"),
+        "holdfast.sdk.first_of": ("first_of",),
+        "holdfast.sdk.patches": ("patched",),
+        "holdfast.sdk.signals": ("receive", "send"),
         "holdfast.sdk.tokens": ("Token", "create_token", "wait_for_token"),
         "holdfast.sdk.trigger_options": ("TriggerOptions",),
     }
@@ -70,21 +83,26 @@ __all__ = [
     "Child",
     "ChildFailedError",
     "ChildResult",
+    "ConflictError",
     "ControlError",
     "ControlFlow",
     "DefinitionError",
     "DuplicateTaskError",
     "EncodingError",
+    "EventTimedOutError",
     "HistoryMismatch",
     "HoldfastError",
     "InputError",
+    "LimitError",
     "NonRetryableError",
+    "NotFoundError",
     "PayloadTooLargeError",
     "Retry",
     "RetryAfter",
     "RunCanceled",
     "RunInfo",
     "RunParked",
+    "SignalTimedOutError",
     "Step",
     "StepFailedError",
     "StepTimeoutError",
@@ -92,15 +110,20 @@ __all__ = [
     "Token",
     "TokenTimedOutError",
     "TriggerOptions",
+    "WrongStateError",
     "batch_trigger",
     "batch_trigger_and_wait",
     "checkpoint",
     "create_token",
+    "first_of",
     "gather",
     "now",
     "patched",
+    "publish_event",
     "random",
+    "receive",
     "run_info",
+    "send",
     "sleep",
     "sleep_until",
     "step",
@@ -108,5 +131,6 @@ __all__ = [
     "trigger",
     "trigger_and_wait",
     "uuid4",
+    "wait_for_event",
     "wait_for_token",
 ]

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ class Corpus:
         plan = CrashPlan()
         run_id = await self._environment.trigger(task, input or {})
         async with asyncio.timeout(WATCHDOG_SECONDS):
-            result = await self._environment.drive(task, run_id, plan)
+            result = await _to_its_end(lambda: self._environment.drive(task, run_id, plan))
         assert result.state == "Succeeded", f"{task.name} without a crash: {result.state}, {result.message}"
         return result, plan
 
@@ -68,7 +68,7 @@ class Corpus:
             return why
 
         async with asyncio.timeout(WATCHDOG_SECONDS):
-            return await self._environment.drive_with(case.task, run_id, launch)
+            return await _to_its_end(lambda: self._environment.drive_with(case.task, run_id, launch))
 
     async def in_processes(self, case: Case) -> tuple[RunResult, int]:
         """Run each attempt in a process of its own; returns how many of them were killed, too."""
@@ -86,7 +86,8 @@ class Corpus:
             return f"the process ended with {code}"
 
         async with asyncio.timeout(WATCHDOG_SECONDS):
-            return await self._environment.drive_with(case.task, run_id, launch), killed
+            result = await _to_its_end(lambda: self._environment.drive_with(case.task, run_id, launch))
+            return result, killed
 
     async def _tell_recorded(self, run_id: UUID) -> None:
         for key in await self._environment.succeeded_steps(run_id):
@@ -137,6 +138,13 @@ def crash_points(plan: CrashPlan) -> list[CrashPoint]:
 
 def _history(result: RunResult) -> dict[str, tuple[object, ...]]:
     return {step.key: (step.kind, step.name, step.outcome, step.position) for step in result.steps}
+
+
+async def _to_its_end(drive: Callable[[], Awaitable[RunResult]]) -> RunResult:
+    """Where a run waits for somebody, ``drive`` returns; nobody comes here, so it waits until its time is over."""
+    while (result := await drive()).state == "Waiting":
+        pass
+    return result
 
 
 async def _process(attempt: AttemptEnvironment, crash: CrashPoint | None) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from holdfast.sdk.task import Task
-from tests.crash import def_shapes, family_shapes, shapes
+from tests.crash import def_shapes, family_shapes, message_shapes, shapes
 from tests.crash.cases import Case, Corpus, crash_points
 
 
@@ -26,7 +26,11 @@ def takes_no_input(task: Task[..., Any]) -> bool:
     return not inspect.signature(task.function).parameters
 
 
-SHAPES = [*tasks_of(shapes), *tasks_of(def_shapes), *filter(takes_no_input, tasks_of(family_shapes))]
+SHAPES = [
+    *tasks_of(shapes),
+    *tasks_of(def_shapes),
+    *filter(takes_no_input, [*tasks_of(family_shapes), *tasks_of(message_shapes)]),
+]
 
 
 @pytest.mark.parametrize("task", SHAPES, ids=lambda task: task.name)

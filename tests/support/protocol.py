@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import asyncpg
 import pytest
@@ -99,6 +99,28 @@ class Pod:
         usual: dict[str, Any] = {"place": place, "tags": [], "idempotency_key": None}
         return await self._only("create_token", timeout_seconds=timeout_seconds, **{**usual, **changed})  # type: ignore[no-any-return]  # a column
 
+    async def subscribe(self, kind: str, name: str, **changed: Any) -> UUID:
+        """Begin to wait for a signal or an event, at a place of the program that is its name; return the subject."""
+        key = changed.get("step_key", f"0/{name}#1")
+        usual: dict[str, Any] = {
+            "place": uuid5(self.run_id, key),
+            "step_key": key,
+            "sequence": 0,
+            "match": None,
+            "timeout_seconds": None,
+            "look_back_seconds": 0.0,
+        }
+        return await self._only("subscribe", kind=kind, name=name, **{**usual, **changed})  # type: ignore[no-any-return]  # a column
+
+    async def send_signal(self, to: str, name: str = "go", value: str = "1", **changed: Any) -> str:
+        """Send a signal to a run and return what came of it."""
+        return await self._only("send_signal", to=to, name=name, value=value, **{"place": uuid4(), **changed})  # type: ignore[no-any-return]  # a column
+
+    async def publish_event(self, name: str = "paid", value: str = "1", **changed: Any) -> UUID:
+        """Publish an event and return its id."""
+        usual: dict[str, Any] = {"place": uuid4(), "key": None}
+        return await self._only("publish_event", name=name, value=value, **{**usual, **changed})  # type: ignore[no-any-return]  # a column
+
     async def trigger(self, *keys: str, **changed: Any) -> dict[str, UUID]:
         """Trigger a run for each key and return their ids by key; each has a launcher and a queue of its own."""
         own = uuid4().hex
@@ -132,6 +154,9 @@ CALLS = {
     "finish": Pod.finish,
     "heartbeat": Pod.heartbeat,
     "create_token": lambda pod, **changed: pod.create_token(uuid4(), **changed),
+    "subscribe": lambda pod, **changed: pod.subscribe("signal", "go", **changed),
+    "send_signal": lambda pod, **changed: pod.send_signal(str(pod.run_id), **changed),
+    "publish_event": lambda pod, **changed: pod.publish_event(**changed),
     "trigger": lambda pod, **changed: pod.trigger("0/trigger#1:0", **changed),
     "look": lambda pod, **changed: pod.look(uuid4(), **changed),
     "fetch": lambda pod, **changed: pod.fetch("0/work#1", **changed),

@@ -13,8 +13,8 @@ from uuid import UUID
 
 from holdfast.domain.errors import ConflictError, NotFoundError
 from holdfast.domain.states import State
-from holdfast_engine.control.following import Following
 from holdfast_engine.control.inputs import Input, check_input, input_text
+from holdfast_engine.control.messages import Messages
 from holdfast_engine.control.options import TriggerOptions
 from holdfast_engine.control.queues import Queues
 from holdfast_engine.control.references import near_names
@@ -31,7 +31,7 @@ CANCEL_GRACE_SECONDS = 30.0
 _KEYS_SHOWN = 10
 
 
-class ControlPlane(Following, Tasks, Queues, Tokens):
+class ControlPlane(Messages, Tasks, Queues, Tokens):
     """Everything that can be asked of Holdfast: what its parts show, and here what changes a run.
 
     Args:

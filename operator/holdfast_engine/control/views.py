@@ -250,6 +250,24 @@ class TokenView:
         return cls(**{**row, "tags": tuple(row["tags"]), "value": _parsed(row["value"])})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventView:
+    """An event: a fact that was published to whoever subscribed."""
+
+    id: UUID
+    name: str
+    #: Unique among the events of its name; None: it has none.
+    key: str | None
+    #: What was published.
+    value: Any
+    published_at: datetime
+
+    @classmethod
+    def from_row(cls, row: Row) -> EventView:
+        """Read a row of `list_events`."""
+        return cls(**{**row, "value": _parsed(row["value"])})
+
+
 def _run_fields(row: Row) -> dict[str, Any]:
     return {**row, "state": State(row["state"]), "tags": tuple(row["tags"])}
 

@@ -1,7 +1,8 @@
-"""Deletes finished runs that have outlived their time, with everything they recorded."""
+"""Deletes finished runs that have outlived their time, with everything they recorded, and old events."""
 
 from __future__ import annotations
 
+from holdfast.contract.limits import EVENT_RETENTION_SECONDS
 from holdfast_engine.database import EngineDatabase
 from holdfast_engine.service_loop import PassReport
 
@@ -9,7 +10,7 @@ BATCH = 500
 
 
 class Retention:
-    """Deletes runs in batches.
+    """Deletes runs and events in batches.
 
     Args:
         database: where the runs are.
@@ -24,6 +25,7 @@ class Retention:
         self._retention_seconds = retention_seconds
 
     async def run_once(self) -> PassReport:
-        """Delete one batch of runs."""
-        deleted: int = await self._database.value("delete_finished_runs", self._retention_seconds, BATCH)
-        return PassReport(changed=deleted, again_seconds=0 if deleted == BATCH else None)
+        """Delete one batch of runs, and one of events."""
+        runs: int = await self._database.value("delete_finished_runs", self._retention_seconds, BATCH)
+        events: int = await self._database.value("delete_old_events", EVENT_RETENTION_SECONDS, BATCH)
+        return PassReport(changed=runs + events, again_seconds=0 if BATCH in (runs, events) else None)

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from holdfast.cli.commands import apply, check, dead_letters, dev, migrate, queues, run, runs, tokens, trigger, version
+from holdfast.cli.commands import (
+    apply,
+    check,
+    dead_letters,
+    dev,
+    events,
+    migrate,
+    queues,
+    run,
+    runs,
+    signals,
+    tokens,
+    trigger,
+    version,
+)
 
 app = typer.Typer(
     name="holdfast",
@@ -21,4 +35,6 @@ for group in (dev, run, apply, trigger, migrate, check, version):
 app.add_typer(runs.app, name="runs")
 app.add_typer(queues.app, name="queues")
 app.add_typer(tokens.app, name="tokens")
+app.add_typer(signals.app, name="signals")
+app.add_typer(events.app, name="events")
 app.add_typer(dead_letters.app, name="dead-letters")

@@ -40,6 +40,24 @@ runs."""
 TOKENS_PER_RUN_LIMIT: Final = 1_000
 """Tokens that one run may make: each waits for somebody, and a run that needs more should start child runs."""
 
+SIGNALS_PER_RUN_LIMIT: Final = 1_000
+"""Signals that wait until a run takes them: a sender without an end must not fill the database."""
+
+SUBSCRIPTIONS_PER_RUN_LIMIT: Final = 1_000
+"""Signals and events that one run may wait for at the same time."""
+
+MESSAGE_NAME_LIMIT: Final = 200
+"""Characters of the name of a signal or an event, which is part of an index."""
+
+EVENT_KEY_LIMIT: Final = 500
+"""Characters of an event's key, which is part of an index, too."""
+
+EVENT_MATCH_LIMIT_BYTES: Final = 4096
+"""What an event must contain, as UTF-8 JSON: it is compared with each event of that name."""
+
+EVENT_RETENTION_SECONDS: Final = 7 * 86_400
+"""How long a published event can be found by a wait that looks back. Then its key is free again."""
+
 BATCH_LIMIT: Final = 1_000
 """Runs that one call triggers, in one transaction."""
 

@@ -14,6 +14,8 @@ HoldfastError (Exception)
 |-- StepFailedError         a step failed with an exception that cannot be rebuilt by name
 |-- StepTimeoutError        a step ran longer than its `timeout`
 |-- TokenTimedOutError      nobody completed a token in time
+|-- SignalTimedOutError     no signal came in time
+|-- EventTimedOutError      no event came in time
 |-- ChildFailedError        a run that was waited for did not succeed
 |-- RetryAfter              raised by authors: try again after so many seconds
 |-- NonRetryableError       raised by authors: trying again is pointless
@@ -116,6 +118,14 @@ class StepTimeoutError(HoldfastError, TimeoutError):
 
 class TokenTimedOutError(HoldfastError, TimeoutError):
     """Nobody completed a token before its ``timeout`` (seconds) was over."""
+
+
+class SignalTimedOutError(HoldfastError, TimeoutError):
+    """Nobody sent a signal before the ``timeout`` (seconds) of a ``receive`` was over."""
+
+
+class EventTimedOutError(HoldfastError, TimeoutError):
+    """No event that matches was published before the ``timeout`` (seconds) of a wait was over."""
 
 
 class ChildFailedError(HoldfastError):

@@ -8,7 +8,9 @@ from uuid import UUID
 
 
 class SubjectOutcome(StrEnum):
-    """How what a run waited for was resolved: a token (the first two) or a run that it had triggered (its state)."""
+    """How what a run waited for was resolved: a token, a signal or an event (the first two), or a run that it had
+    triggered (its state).
+    """
 
     COMPLETED = "Completed"
     TIMED_OUT = "TimedOut"
@@ -20,12 +22,12 @@ class SubjectOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A token or a run, by its id, as it was when the database looked.
+    """A token, a run, or a wait for a signal or an event, by its id, as it was when the database looked.
 
     Attributes:
         id: which one.
         outcome: how it was resolved; None while it is not.
-        value: JSON text of what it was completed with, of the result, or of the error.
+        value: JSON text of what it was completed with, of the message, of the result, or of the error.
         message: why a run ended, in one sentence.
         remaining_seconds: until it times out; None if it does not.
     """
@@ -35,6 +37,25 @@ class Subject:
     value: str | None
     message: str | None
     remaining_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What a run waits for by name.
+
+    Attributes:
+        kind: ``signal`` or ``event``.
+        name: of the signal or event.
+        timeout_seconds: how long; None: for ever.
+        match: JSON text of an object that an event must contain; None: any event.
+        look_back_seconds: how long before the wait an event may have been published.
+    """
+
+    kind: str
+    name: str
+    timeout_seconds: float | None
+    match: str | None = None
+    look_back_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import asyncpg
 from asyncpg.pgproto import pgproto
 
 from holdfast.domain.scopes import StepKey
-from holdfast.domain.subjects import Child, ChildRequest, Subject, SubjectOutcome
+from holdfast.domain.subjects import Child, ChildRequest, Subject, SubjectOutcome, Subscription
 from holdfast.protocol.connection import Database
 from holdfast.protocol.messages import (
     Ending,
@@ -35,6 +35,9 @@ _HEARTBEAT = "select * from holdfast_v1.heartbeat($1, $2, $3, $4, $5, $6, $7, $8
 _FETCH = "select key, value from holdfast_v1.fetch($1, $2, $3, $4)"
 _CREATE_TOKEN = "select holdfast_v1.create_token($1, $2, $3, $4, $5, $6, $7)"
 _TRIGGER = "select key, run_id, run_name from holdfast_v1.trigger($1, $2, $3, $4, $5, $6, $7, $8)"
+_SUBSCRIBE = "select holdfast_v1.subscribe($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+_SEND_SIGNAL = "select holdfast_v1.send_signal($1, $2, $3, $4, $5, $6, $7)"
+_PUBLISH_EVENT = "select holdfast_v1.publish_event($1, $2, $3, $4, $5, $6, $7)"
 _LOOK = "select subject, outcome, value, message, remaining_seconds from holdfast_v1.look($1, $2, $3, $4)"
 
 _SEQUENCE = StepRecord._fields.index("sequence")
@@ -130,6 +133,41 @@ class AttemptClient:
             follows,
         )
         return {row[0]: Child(UUID(bytes=row[1].bytes), row[2]) for row in rows}
+
+    async def subscribe(self, place: UUID, step_key: str, sequence: int, wanted: Subscription) -> UUID:
+        """Begin to wait for a signal or an event, and return the subject to look for, the same for the same place.
+
+        Args:
+            place: of the call in the program.
+            step_key: the step that waits.
+            sequence: the number of the run's last record.
+            wanted: what it waits for.
+        """
+        row = await self._database.row(
+            _SUBSCRIBE,
+            *self._who,
+            place,
+            step_key,
+            sequence,
+            wanted.kind,
+            wanted.name,
+            wanted.match,
+            wanted.timeout_seconds,
+            wanted.look_back_seconds,
+        )
+        return UUID(bytes=row[0].bytes)
+
+    async def send_signal(self, place: UUID, to: str, name: str, value: str) -> str:
+        """Send a signal to a run, by id or name, once for each place. Returns ``Sent``, or why not: ``Unknown``, or
+        the final state of the run.
+        """
+        row = await self._database.row(_SEND_SIGNAL, *self._who, place, to, name, value)
+        return str(row[0])
+
+    async def publish_event(self, place: UUID, name: str, value: str, key: str | None) -> UUID:
+        """Publish an event, once for each place, and return its id."""
+        row = await self._database.row(_PUBLISH_EVENT, *self._who, place, name, value, key)
+        return UUID(bytes=row[0].bytes)
 
     async def listen(self, channels: Iterable[str], heard: Callable[[], None]) -> None:
         """Have ``heard`` called at each notification on one of these channels, where the connection allows it."""

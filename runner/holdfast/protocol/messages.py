@@ -42,6 +42,8 @@ class WaitKind(StrEnum):
     TIMER = "timer"
     TOKEN = "token"
     CHILD = "child"
+    SIGNAL = "signal"
+    EVENT = "event"
     HANDOVER = "handover"
     SUSPEND = "suspend"
 
@@ -53,8 +55,8 @@ class StepRecord(NamedTuple):
         key: identity across attempts.
         sequence: order in which the run's steps were recorded, from 1.
         position: place within its branch, from 1; 0 for explicit keys.
-        kind: ``step``, ``now``, ``random``, ``uuid4``, ``checkpoint``, ``patch``, ``sleep``, ``token`` or
-            ``child``.
+        kind: ``step``, ``now``, ``random``, ``uuid4``, ``checkpoint``, ``patch``, ``sleep``, ``token``, ``child``,
+            ``signal`` or ``event``.
         name: the author's name for it.
         outcome: how it ended.
         tries: executions of the body that came to an end, over all attempts.

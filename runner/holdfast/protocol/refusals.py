@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import asyncpg
 
-from holdfast.domain.errors import AttemptFenced, ControlError, PayloadTooLargeError
+from holdfast.domain.errors import (
+    AttemptFenced,
+    ConflictError,
+    ControlError,
+    LimitError,
+    PayloadTooLargeError,
+    WrongStateError,
+)
 
 FENCED = frozenset({"HF001", "HF002", "HF003"})
+
+_REFUSALS: dict[str, type[ControlError]] = {"HF004": ConflictError, "HF005": WrongStateError, "HF006": LimitError}
 
 _PASSING_CLASSES = frozenset({"08", "53", "57", "58", "40"})
 """SQLSTATE classes that pass by themselves: connection, resources (disk full too), operator intervention (shutdown,
@@ -37,7 +46,7 @@ def refusal_of(error: asyncpg.PostgresError) -> BaseException | None:
         return AttemptFenced(str(error))
     if state.startswith("HF"):
         hint = getattr(error, "hint", None)
-        return ControlError(f"{error}. {hint}" if hint else str(error))
+        return _REFUSALS.get(state, ControlError)(f"{error}. {hint}" if hint else str(error))
     if state == "54000":
         return PayloadTooLargeError(str(error))
     return None

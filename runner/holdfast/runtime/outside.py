@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID, uuid5
 
-from holdfast.domain.errors import NotFoundError
-from holdfast.domain.subjects import Child, ChildRequest, Subject
+from holdfast.domain.errors import NotFoundError, WrongStateError
+from holdfast.domain.subjects import Child, ChildRequest, Subject, Subscription
 from holdfast.protocol.messages import WaitKind
 from holdfast.sdk.journal import Strand
 
@@ -72,9 +72,8 @@ class Outside:
         self, strand: Strand, timeout_seconds: float | None, tags: Sequence[str], idempotency_key: str | None
     ) -> UUID:
         """Make a token, one for each place of a call, so that making it twice makes one."""
-        session = self._session
-        place = uuid5(session.info.run_id, strand.branch.path)
-        return await session.dialogue.ask(
+        place = self._place(strand)
+        return await self._session.dialogue.ask(
             lambda client: client.create_token(place, timeout_seconds, tags, idempotency_key)
         )
 
@@ -84,6 +83,34 @@ class Outside:
         placed = [replace(request, key=f"{place}:{request.key}") for request in requests]
         children = await self._session.dialogue.ask(lambda client: client.trigger(placed, follows))
         return [children[request.key] for request in placed]
+
+    async def message(self, strand: Strand, wanted: Subscription) -> Subject:
+        """Wait for the signal or event that this place gets; asking again gives the same."""
+        session, place, key = self._session, self._place(strand), strand.branch.path
+        # a record of this step with a greater number says that this wait is over
+        sequence = session.last_sequence
+        subject_id = await session.dialogue.ask(lambda client: client.subscribe(place, key, sequence, wanted))
+        (subject,) = await self.resolutions(strand, wanted.kind, [subject_id])
+        return subject
+
+    async def send_signal(self, strand: Strand, to: str, name: str, value: str) -> None:
+        """Send a signal, once for each place of a call.
+
+        Raises:
+            NotFoundError: there is no such run in the namespace.
+            WrongStateError: the run has ended.
+        """
+        place = self._place(strand)
+        answer = await self._session.dialogue.ask(lambda client: client.send_signal(place, to, name, value))
+        if answer == "Unknown":
+            raise NotFoundError(f"signal {name!r} was not sent: there is no run {to!r} in this namespace")
+        if answer != "Sent":
+            raise WrongStateError(f"signal {name!r} was not sent: run {to} has ended as {answer}, and takes no signals")
+
+    async def publish_event(self, strand: Strand, name: str, value: str, key: str | None) -> UUID:
+        """Publish an event, once for each place of a call, and return its id."""
+        place = self._place(strand)
+        return await self._session.dialogue.ask(lambda client: client.publish_event(place, name, value, key))
 
     async def resolutions(self, strand: Strand, kind: str, subject_ids: Sequence[UUID]) -> list[Subject]:
         """Wait until all of the subjects are resolved; the process may end meanwhile.
@@ -123,6 +150,9 @@ class Outside:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
 
+    def _place(self, strand: Strand) -> UUID:
+        return uuid5(self._session.info.run_id, strand.branch.path)
+
     def _watch(self, subject_id: UUID) -> _Watched:
         watched = self._watched.get(subject_id)
         if watched is None:
@@ -148,13 +178,18 @@ class Outside:
         try:
             while self._watched and session.departure.reason is None:
                 self._look_now = session.loop.create_future()
-                await session.dialogue.ask(lambda client: client.listen(map(_channel, self._watched), self._look))
+                await self._listen()
                 await self._look_once()
                 await session.quietly.until(self._look_now, self._next_look_seconds())
         except asyncio.CancelledError:
             raise
         except BaseException as error:
             session.broken(error)
+
+    async def _listen(self) -> None:
+        # not the dictionary: strands begin and end to wait while the connection is busy
+        channels = [_channel(subject_id) for subject_id in self._watched]
+        await self._session.dialogue.ask(lambda client: client.listen(channels, self._look))
 
     async def _look_once(self) -> None:
         session = self._session

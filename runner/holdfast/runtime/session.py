@@ -37,7 +37,6 @@ from holdfast.runtime.failures import FailedSteps
 from holdfast.runtime.faults import NO_FAULTS, FaultPoint, Faults
 from holdfast.runtime.history import CANCEL_MARK, Arguments, History
 from holdfast.runtime.lifeline import Lifeline
-from holdfast.runtime.patches import Patches
 from holdfast.runtime.patience import Patience
 from holdfast.runtime.quiet_waits import QuietWaits
 from holdfast.runtime.recorder import Recorder
@@ -55,6 +54,7 @@ from holdfast.sdk.step import Step
 
 if TYPE_CHECKING:
     from holdfast.runtime.outside import Outside
+    from holdfast.runtime.patches import Patches
 
 T = TypeVar("T")
 
@@ -129,7 +129,6 @@ class Session:
         self.run_step = AwaitedSteps(self).run_step
         self.run_step_blocking = self._blocking.run_step
         self._sleeps = Sleeps(self, self._timers, settings.park_threshold_seconds)
-        self._patches = Patches(self)
         self.recorder = Recorder(self._send, self.note_flags, self.broken)
         self.task: asyncio.Future[Any] | None = None
 
@@ -153,6 +152,12 @@ class Session:
     def patched(self, strand: Strand, patch: str) -> bool:
         """See ``Journal.patched``."""
         return self._patches.patched(strand, patch)
+
+    @cached_property
+    def _patches(self) -> Patches:
+        from holdfast.runtime.patches import Patches
+
+        return Patches(self)
 
     async def sleep(self, strand: Strand, name: str, find_due: Callable[[], datetime]) -> None:
         """See ``Journal.sleep``."""
@@ -260,6 +265,11 @@ class Session:
                 self.loop.call_soon_threadsafe(self.order.look)
             self.order.thread_moved()
         return recorded
+
+    @property
+    def last_sequence(self) -> int:
+        """The number of the last record that was begun."""
+        return self._last_sequence
 
     def next_sequence(self) -> int:
         """Return the number of the next record.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from holdfast.domain.subjects import Child, ChildRequest, Subject
+    from holdfast.domain.subjects import Child, ChildRequest, Subject, Subscription
     from holdfast.sdk.run_info import RunInfo
     from holdfast.sdk.step import Step
 
@@ -39,7 +39,16 @@ class Outside(Protocol):
         """Trigger runs, whose keys are of this place, or find those that it has triggered before."""
 
     async def resolutions(self, strand: Strand, kind: str, subject_ids: Sequence[UUID]) -> list[Subject]:
-        """Wait until all of these subjects are resolved; the process may end meanwhile. ``kind``: token or child."""
+        """Wait until all of these subjects are resolved; the process may end meanwhile. ``kind``: that of a wait."""
+
+    async def message(self, strand: Strand, wanted: Subscription) -> Subject:
+        """Wait for the signal or event that this place gets; the process may end meanwhile."""
+
+    async def send_signal(self, strand: Strand, to: str, name: str, value: str) -> None:
+        """Send a signal, once for this place."""
+
+    async def publish_event(self, strand: Strand, name: str, value: str, key: str | None) -> UUID:
+        """Publish an event, once for this place; return its id."""
 
     def block(self, call: Coroutine[Any, Any, T]) -> T:
         """Have one of the calls above made on the run's event loop, and block this thread meanwhile."""

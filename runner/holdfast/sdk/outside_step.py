@@ -19,7 +19,7 @@ class OutsideStep(Generic[P, R]):
 
     Args:
         name: part of its identity; what an author calls it.
-        kind: how its records are shown: ``token`` or ``child``.
+        kind: how its records are shown: ``token``, ``child``, ``signal`` or ``event``.
         codec: how its results become text.
         body: what it does; gets the strand whose branch is the operation's own.
     """

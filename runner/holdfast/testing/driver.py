@@ -15,6 +15,9 @@ from holdfast.protocol.messages import WaitKind
 from holdfast.testing.clock import Clock
 from holdfast.testing.store import Store
 
+_ASKS = frozenset({WaitKind.TOKEN, WaitKind.SIGNAL, WaitKind.EVENT})
+"""Kinds of waits that somebody outside ends."""
+
 Launch = Callable[[AttemptEnvironment], Coroutine[Any, Any, str]]
 """Makes one attempt to its end, or to its death, and returns one sentence about that."""
 
@@ -67,8 +70,8 @@ class Driver:
         """Make attempts of the run and of those that it triggers, until it has ended, was suspended, or waits for
         somebody else.
 
-        An attempt that died counts as lost. Where runs wait for a token when this is called, they wait until its time
-        is over, if it has one.
+        An attempt that died counts as lost. Where runs wait for a token, a signal or an event when this is called,
+        they wait until its time is over, if it has one.
         """
         is_patient = True
         while True:
@@ -95,9 +98,12 @@ class Driver:
             if member.state in HOLDS_SLOT:
                 await self._store.value("lose_attempt", member.id, member.attempt, "nobody knows its process")
                 return True
-        asks = any(member.wait_kind == WaitKind.TOKEN for member in family)
+        asks = any(member.wait_kind in _ASKS for member in family)
         timed = [(member.due_at, member.id) for member in family if member.due_at is not None]
-        if not timed or (asks and not is_patient):
+        if asks and not is_patient:
+            # but one that died comes back by itself
+            timed = [(member.due_at, member.id) for member in family if member.due_at and member.state is State.BACKOFF]
+        if not timed:
             return False
         due_at, first = min(timed)
         await self._clock.advance_to(due_at)

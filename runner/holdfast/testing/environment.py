@@ -115,8 +115,18 @@ class TaskEnvironment:
         """Complete a token as somebody outside does; ``value`` is JSON."""
         await self._store.value("complete_test_token", token.id, json.dumps(value))
 
+    async def send(self, run: RunResult, name: str, value: object = None) -> None:
+        """Send a signal to a run as somebody outside does; ``value`` is JSON."""
+        await self._store.value("send_test_signal", run.run_id, name, json.dumps(value))
+
+    async def publish_event(self, name: str, value: object = None, *, key: str | None = None) -> None:
+        """Publish an event to all runs as somebody outside does; ``value`` is JSON."""
+        await self._store.value("publish_test_event", NAMESPACE, name, json.dumps(value), key)
+
     async def go_on(self, run: RunResult, task: Task[..., Any]) -> RunResult:
-        """Go on with a run that waits for a token: if nobody completed it, until the next of its times is over."""
+        """Go on with a run that waits for a token, a signal or an event: if nobody has answered, until the next of its
+        times is over.
+        """
         return await self.drive(task, run.run_id, self._take_plan())
 
     async def steps(self, run: RunResult | None = None) -> tuple[RecordedStep, ...]:

@@ -1,6 +1,6 @@
 -- Leave without an end: the run waits for its time (kind 'timer', after so many seconds) or until something outside is
--- resolved (kinds 'token' and 'child', with the time as a limit if there is one; subjects of one group are waited for
--- together), goes on at once in another attempt (kind
+-- resolved (kinds 'token', 'child', 'signal' and 'event', with the time as a limit if there is one; subjects of one group are
+-- waited for together), goes on at once in another attempt (kind
 -- 'handover'), or stays until someone unsuspends it (kind 'suspend'). A run that is being canceled ends here instead.
 -- Slot and lease are free on return.
 create or replace function holdfast_v1.park(
@@ -14,10 +14,12 @@ declare
     r holdfast.runs;
     v_now timestamptz := holdfast.now();
     v_state text;
-    v_due timestamptz := v_now + make_interval(secs => coalesce(p_wake_after_seconds, case when p_kind not in ('token', 'child') then 0 end));
+    v_due timestamptz := v_now + make_interval(secs => coalesce(p_wake_after_seconds, case when p_kind not in ('token', 'child', 'signal', 'event') then 0 end));
 begin
+    perform holdfast.settle_subscriptions(p_run_id);
     -- whoever resolves a subject locks it before the runs that wait for it: so nobody can do it between here and the end
     perform from holdfast.tokens t where t.id = any(p_subjects) order by t.id for share;
+    perform from holdfast.subscriptions s where s.id = any(p_subjects) and s.run_id = p_run_id order by s.id for share;
     perform from holdfast.runs c
     where c.id in (select k.child_id from holdfast.children k where k.parent_id = p_run_id and k.child_id = any(p_subjects))
     order by c.id for share;
@@ -31,7 +33,7 @@ begin
             return r.state;
         end if;
         perform holdfast.refuse_fenced(p_run_id, p_attempt);
-    elsif (p_kind in ('timer', 'token', 'child', 'handover', 'suspend')) is not true then
+    elsif (p_kind in ('timer', 'token', 'child', 'signal', 'event', 'handover', 'suspend')) is not true then
         perform holdfast.refuse('HF005', format('unknown kind of wait %s', quote_literal(p_kind)));
     elsif r.state = 'Canceling' then
         return holdfast.end_attempt(p_run_id, p_attempt, 'App', 'Canceled', 'canceled when it was about to wait');
@@ -42,7 +44,8 @@ begin
     select distinct given.subject, p_run_id, given.group_number from unnest(p_subjects, p_groups) as given (subject, group_number)
     where exists (select from holdfast.tokens t where t.id = given.subject and t.namespace = r.namespace and t.outcome is null)
        or exists (select from holdfast.children k join holdfast.runs c on c.id = k.child_id
-                  where k.child_id = given.subject and k.parent_id = p_run_id and c.finished_at is null);
+                  where k.child_id = given.subject and k.parent_id = p_run_id and c.finished_at is null)
+       or exists (select from holdfast.subscriptions s where s.id = given.subject and s.run_id = p_run_id and s.outcome is null);
     -- a group without an open subject is ready
     if exists (
         select from unnest(p_groups) as given (number)

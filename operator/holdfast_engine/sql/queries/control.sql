@@ -76,6 +76,28 @@ where t.namespace = $1 and t.id = $2
 -- Let whoever waits for a token go on with this value.
 select holdfast.complete_token(id, $3) from holdfast.tokens where namespace = $1 and id = $2
 
+-- name: send_signal
+-- Send a message to a run.
+select holdfast.send_signal(r.id, $3, $4) as id from holdfast.runs r where r.namespace = $1 and r.id = $2
+
+-- name: publish_event
+-- Publish a fact to the runs of a namespace.
+select holdfast.publish_event($1, $2, $3, $4) as id
+
+-- name: list_events
+-- Events of a namespace, newest first, of one name if given.
+select e.id, e.name, e.key, e.value, e.published_at
+from holdfast.events e
+where e.namespace = $1 and ($2::text is null or e.name = $2)
+order by e.number desc
+limit $3
+
+-- name: read_event
+-- One event.
+select e.id, e.name, e.key, e.value, e.published_at
+from holdfast.events e
+where e.namespace = $1 and e.id = $2
+
 -- name: list_steps
 -- The recorded operations of a run, in the order of their records.
 select key, sequence, attempt, tries, recorded_at, elapsed_ms, kind, outcome, name, value

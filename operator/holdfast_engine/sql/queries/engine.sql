@@ -147,12 +147,31 @@ with recursive lifetimes as (
     delete from holdfast.attempts where run_id = any(array(select id from doomed))
 ), deleted_tokens as (
     delete from holdfast.tokens where run_id = any(array(select id from doomed))
+), deleted_signals as (
+    delete from holdfast.signals where run_id = any(array(select id from doomed))
+), deleted_subscriptions as (
+    delete from holdfast.subscriptions where run_id = any(array(select id from doomed))
 ), deleted_waits as (
     delete from holdfast.waits where run_id = any(array(select id from doomed))
 ), deleted_children as (
     delete from holdfast.children where parent_id = any(array(select id from doomed))
 ), deleted as (
     delete from holdfast.runs where id = any(array(select id from doomed)) returning 1
+)
+select count(*)::integer from deleted
+
+-- name: delete_old_events
+-- Delete events that were published longer ago than so many seconds. One that a run has got, and may not have recorded yet, stays.
+with deleted as (
+    delete from holdfast.events where id = any(array(
+        select e.id from holdfast.events e
+        where e.published_at <= holdfast.now() - make_interval(secs => $1::double precision)
+          and not exists (
+              select from holdfast.subscriptions s join holdfast.runs r on r.id = s.run_id
+              where s.kind = 'event' and s.message_id = e.id and not s.is_recorded
+                and (r.finished_at is null or r.state in ('Failed', 'TimedOut') and r.discarded_at is null))
+        order by e.published_at limit $2))
+    returning 1
 )
 select count(*)::integer from deleted
 

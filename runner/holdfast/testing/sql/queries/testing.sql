@@ -40,6 +40,14 @@ order by id
 -- Somebody answers.
 select holdfast.complete_token($1, $2)
 
+-- name: send_test_signal
+-- Somebody sends a message.
+select holdfast.send_signal($1, $2, $3)
+
+-- name: publish_test_event
+-- Somebody publishes a fact.
+select holdfast.publish_event($1, $2, $3, $4)
+
 -- name: open_test_tokens
 -- What a run has made and nobody has completed, in the order of making.
 select id from holdfast.tokens where run_id = $1 and outcome is null order by created_at, id
