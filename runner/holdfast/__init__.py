@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from holdfast.sdk.events import publish_event, wait_for_event
     from holdfast.sdk.first_of import first_of
     from holdfast.sdk.patches import patched
+    from holdfast.sdk.run_end import RunEnd
     from holdfast.sdk.signals import receive, send
     from holdfast.sdk.tokens import Token, create_token, wait_for_token
     from holdfast.sdk.trigger_options import TriggerOptions
@@ -60,6 +61,7 @@ else:
         "holdfast.sdk.events": ("publish_event", "wait_for_event"),
         "holdfast.sdk.first_of": ("first_of",),
         "holdfast.sdk.patches": ("patched",),
+        "holdfast.sdk.run_end": ("RunEnd",),
         "holdfast.sdk.signals": ("receive", "send"),
         "holdfast.sdk.tokens": ("Token", "create_token", "wait_for_token"),
         "holdfast.sdk.trigger_options": ("TriggerOptions",),
@@ -100,6 +102,7 @@ __all__ = [
     "Retry",
     "RetryAfter",
     "RunCanceled",
+    "RunEnd",
     "RunInfo",
     "RunParked",
     "SignalTimedOutError",

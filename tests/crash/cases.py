@@ -45,13 +45,15 @@ class Corpus:
         self._environment = environment
         self._oracle = oracle
 
-    async def uncrashed(self, task: Task[..., Any], input: dict[str, Any] | None = None) -> tuple[RunResult, CrashPlan]:
-        """The run that nobody disturbs, and the moments that it reached."""
+    async def uncrashed(
+        self, task: Task[..., Any], input: dict[str, Any] | None = None, *, state: str = "Succeeded"
+    ) -> tuple[RunResult, CrashPlan]:
+        """The run that nobody disturbs, which ends in ``state``, and the moments that it reached."""
         plan = CrashPlan()
         run_id = await self._environment.trigger(task, input or {})
         async with asyncio.timeout(WATCHDOG_SECONDS):
             result = await _to_its_end(lambda: self._environment.drive(task, run_id, plan))
-        assert result.state == "Succeeded", f"{task.name} without a crash: {result.state}, {result.message}"
+        assert result.state == state, f"{task.name} without a crash: {result.state}, {result.message}"
         return result, plan
 
     async def here(self, case: Case) -> RunResult:
@@ -95,7 +97,7 @@ class Corpus:
 
     def judge(self, case: Case, result: RunResult, expected: RunResult, *, same_history: bool = True) -> None:
         """Fail unless the run ended as the uncrashed one did, and no finished step was executed again."""
-        assert result.state == "Succeeded", f"{case}: {result.state}, {result.message}"
+        assert result.state == expected.state, f"{case}: {result.state}, {result.message}"
         assert result.result == expected.result, f"{case}: another answer"
         events = self._oracle.events()
         for run_id, of_run in events.items():
@@ -108,7 +110,7 @@ class Corpus:
         # the end of an attempt, by a crash or by a failure in one branch, interrupts the bodies that other branches run
         interruptions = len(case.crashes) + result.failures
         for step in result.steps:
-            if step.kind == "step" and step.outcome == "Succeeded":
+            if step.kind in ("step", "compensation", "hook") and step.outcome == "Succeeded":
                 assert 1 <= found[step.key] <= 1 + interruptions, f"{case}: {step.key} had {found[step.key]} effects"
 
 

@@ -26,7 +26,7 @@ async def test_it_survives_kills(
     corpus: Corpus, crash_seed: int, pytestconfig: pytest.Config, task: Task[..., Any]
 ) -> None:
     expected, plan = await corpus.uncrashed(task)
-    points = _of_many_kinds(Random(f"{crash_seed} {task.name}"), crash_points(plan))
+    points = of_many_kinds(Random(f"{crash_seed} {task.name}"), crash_points(plan))
     points = points[: pytestconfig.getoption("--crash-kills") or None]
     gate = asyncio.Semaphore(AT_ONCE)
 
@@ -39,7 +39,7 @@ async def test_it_survives_kills(
     await asyncio.gather(*(survives(Case(task, (point,))) for point in points))
 
 
-def _of_many_kinds(chance: Random, points: list[CrashPoint]) -> list[CrashPoint]:
+def of_many_kinds(chance: Random, points: list[CrashPoint]) -> list[CrashPoint]:
     """In an order by chance, in which one of each kind comes first, then a second one, and so on."""
     # a process counts from its own beginning, so a later occurrence may be one that no process reaches
     shuffled = chance.sample(points, len(points))

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from holdfast import create_token, run_info, step, task, trigger_and_wait, wait_for_token
+from holdfast import NonRetryableError, RunEnd, create_token, run_info, step, task, trigger_and_wait, wait_for_token
 
 
 def tell(line: str) -> None:
@@ -82,4 +82,68 @@ async def never_await() -> None:
 async def leave_without_a_word() -> None:
     """End the process as no task should."""
     print("about to leave", file=sys.stderr, flush=True)
+    os._exit(9)
+
+
+def give_back(what: str) -> None:
+    """Tell that it is undone."""
+    tell(f"{what} is back in attempt {run_info().attempt}")
+
+
+@step(compensate=give_back)
+async def take(what: str) -> str:
+    """Something to be undone."""
+    return what
+
+
+async def hold_in_second(what: str) -> None:
+    """Tell where it runs; the second attempt does not end."""
+    attempt = run_info().attempt
+    tell(f"{attempt} {os.getpid()}")
+    if attempt == 2:
+        await asyncio.Event().wait()
+
+
+@step(compensate=hold_in_second)
+async def take_for_long(what: str) -> str:
+    """Something whose compensation is killed."""
+    return what
+
+
+def tell_end(end: RunEnd) -> None:
+    """Tell how the run ends."""
+    tell(f"{end.state} in attempt {run_info().attempt}")
+
+
+@task(on_complete=tell_end)
+async def take_and_hold() -> None:
+    """Take something; then the attempt never ends."""
+    await take("the key")
+    await first()
+    await asyncio.Event().wait()
+
+
+@task
+async def take_and_swallow() -> None:
+    """The same, and nobody gets it to end."""
+    await take("the key")
+    while True:
+        try:
+            await first()
+            await asyncio.Event().wait()
+        except:  # noqa: E722  # the worst there is
+            tell("swallowed")
+
+
+@task
+async def take_and_fail() -> None:
+    """Take two things, and fail for good."""
+    await take("the key")
+    await take_for_long("the car")
+    raise NonRetryableError("no petrol")
+
+
+@task(on_failure=tell_end)
+async def leave_with_a_hook() -> None:
+    """End the process as no task should, with a hook."""
     os._exit(9)

@@ -133,6 +133,10 @@ class Pod:
         }
         return {row["key"]: row["run_id"] for row in await self._call("trigger", **{**usual, **changed})}
 
+    async def announce(self, *hooks: str, **changed: Any) -> None:
+        """Say which hooks the task has."""
+        await self._call("announce", **{"hooks": list(hooks), **changed})
+
     async def look(self, *subjects: UUID, **changed: Any) -> dict[UUID, asyncpg.Record]:
         """Return how things stand, by id."""
         return {row["subject"]: row for row in await self._call("look", subjects=list(subjects), **changed)}
@@ -158,6 +162,7 @@ CALLS = {
     "send_signal": lambda pod, **changed: pod.send_signal(str(pod.run_id), **changed),
     "publish_event": lambda pod, **changed: pod.publish_event(**changed),
     "trigger": lambda pod, **changed: pod.trigger("0/trigger#1:0", **changed),
+    "announce": lambda pod, **changed: pod.announce("on_failure", **changed),
     "look": lambda pod, **changed: pod.look(uuid4(), **changed),
     "fetch": lambda pod, **changed: pod.fetch("0/work#1", **changed),
 }

@@ -62,6 +62,8 @@ class TriggerOptions:
     template: dict[str, Any] | None = field(default=None)
     #: The one engine that may launch its attempts [any].
     launcher: str | None = None
+    #: Which of `on_failure`, `on_cancel` and `on_complete` the task has [none].
+    hooks: tuple[str, ...] | None = None
     #: Begin as Suspended [False].
     suspend: bool | None = None
     #: The run of which this is a replay.

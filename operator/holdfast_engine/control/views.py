@@ -71,6 +71,8 @@ class RunView:
     wake_at: datetime | None = field(compare=False)
     cancel_requested_at: datetime | None
     suspend_requested_at: datetime | None
+    #: The state in which it will end, while it compensates what it did and calls its hooks before; else None.
+    closing: State | None
 
     @property
     def is_final(self) -> bool:
@@ -269,7 +271,8 @@ class EventView:
 
 
 def _run_fields(row: Row) -> dict[str, Any]:
-    return {**row, "state": State(row["state"]), "tags": tuple(row["tags"])}
+    closing = None if row["closing"] is None else State(row["closing"])
+    return {**row, "state": State(row["state"]), "tags": tuple(row["tags"]), "closing": closing}
 
 
 def _parsed(text: str | None) -> Any:

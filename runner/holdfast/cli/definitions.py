@@ -48,6 +48,7 @@ def options_of(task: Task[..., Any], launcher: str) -> TriggerOptions:
         launcher=launcher,
         active_deadline_seconds=_whole(task.timeout_seconds),
         attempt_deadline_seconds=_whole(task.attempt_timeout_seconds),
+        hooks=task.hooks.of_ends or None,
         **({} if task.retry is None else _retry_options(task.retry)),
     )
 

@@ -47,6 +47,7 @@ def _facts(run: RunDetail) -> Iterator[tuple[str, Any]]:
     yield "run", f"{run.name} ({run.id})"
     yield "task", run.task if run.entrypoint in (None, run.task) else f"{run.task} ({run.entrypoint})"
     yield "state", run.state if run.reason in (None, run.state) else f"{run.state} ({run.reason})"
+    yield "closing", None if run.closing is None else f"it will end as {run.closing}"
     yield "message", run.message
     yield "queue", f"{run.queue}, priority {run.priority}" if run.priority else run.queue
     yield "tags", ", ".join(run.tags) or None

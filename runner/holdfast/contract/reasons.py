@@ -97,6 +97,7 @@ class Reason(StrEnum):
         "DisruptionLimitReached",
         "The run was disrupted more often than `disruptionLimit`.",
     )
+    COMPENSATION_FAILED = "CompensationFailed", "What the run did could not be undone; the message says what is left."
     CANCELED = "Canceled", "Someone canceled the run."
     EXPIRED = "Expired", "The run had not started within `expireAfterSeconds`."
 

@@ -9,6 +9,10 @@ branch everything is sequential, so "the n-th step called `fetch` in this branch
     0.2/fetch#1         first `fetch` in the second task that the body started
     0/import#1/parse#3  third `parse` inside the body of the first `import`
     =order-42           a step with the explicit key `order-42`, wherever it is called
+
+What closes a run, after its end is decided, stands beside the program in branches of its own:
+
+    closing/0/charge#1/compensate#1     compensates the first `charge` in the task's body
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ StepKey = NewType("StepKey", str)
 ROOT = "0"
 EXPLICIT_PREFIX = "="
 _DIGITS = re.compile(r"[0-9]+")
+CLOSING = "closing"
 
 
 class Place(NamedTuple):

@@ -7,6 +7,10 @@ Two rules:
 2. An event that a state does not list raises ``IllegalTransition`` and changes nothing.
 
 Slots of a queue are held in ``HOLDS_SLOT`` only: a run that waits costs rows, not slots.
+
+A run that ends without success, and has steps to compensate or hooks to call, is *closed* first: it goes to its queue
+once more (by way of Backoff, if an attempt was under way), and the attempt that it then gets does that instead of
+calling the task.
 """
 
 from __future__ import annotations
@@ -49,6 +53,7 @@ class Event(StrEnum):
     FAIL = "fail"
     TIME_OUT = "time out"
     EXPIRE = "expire"
+    EXPIRED = "expired"
     CANCEL = "cancel"
     CANCELED = "canceled"
     SUSPEND = "suspend"
@@ -56,6 +61,7 @@ class Event(StrEnum):
     UNSUSPEND_DELAYED = "unsuspend delayed"
     UNSUSPEND_WAITING = "unsuspend waiting"
     RESUME = "resume"
+    CLOSE = "close"
 
 
 class IllegalTransition(HoldfastError):
@@ -79,6 +85,7 @@ TRANSITIONS: Mapping[State, Mapping[Event, State]] = _frozen(
             Event.EXPIRE: State.EXPIRED,
             Event.CANCEL: State.CANCELED,
             Event.SUSPEND: State.SUSPENDED,
+            Event.CLOSE: State.QUEUED,
         },
         State.QUEUED: {
             Event.ADMIT: State.STARTING,
@@ -86,14 +93,18 @@ TRANSITIONS: Mapping[State, Mapping[Event, State]] = _frozen(
             Event.CANCEL: State.CANCELED,
             Event.SUSPEND: State.SUSPENDED,
             Event.TIME_OUT: State.TIMED_OUT,
+            Event.CLOSE: State.QUEUED,
         },
         State.STARTING: {
             Event.OPEN: State.RUNNING,
             Event.RETRY: State.BACKOFF,
             Event.FAIL: State.FAILED,
             Event.CANCEL: State.CANCELING,
+            Event.CANCELED: State.CANCELED,
+            Event.EXPIRED: State.EXPIRED,
             Event.SUSPEND: State.SUSPENDED,
             Event.TIME_OUT: State.TIMED_OUT,
+            Event.CLOSE: State.BACKOFF,
         },
         State.RUNNING: {
             Event.SUCCEED: State.SUCCEEDED,
@@ -101,31 +112,38 @@ TRANSITIONS: Mapping[State, Mapping[Event, State]] = _frozen(
             Event.RETRY: State.BACKOFF,
             Event.PARK: State.WAITING,
             Event.CANCEL: State.CANCELING,
+            Event.CANCELED: State.CANCELED,
+            Event.EXPIRED: State.EXPIRED,
             Event.SUSPEND: State.SUSPENDED,
             Event.TIME_OUT: State.TIMED_OUT,
+            Event.CLOSE: State.BACKOFF,
         },
         State.WAITING: {
             Event.WAKE: State.QUEUED,
             Event.CANCEL: State.CANCELED,
             Event.SUSPEND: State.SUSPENDED,
             Event.TIME_OUT: State.TIMED_OUT,
+            Event.CLOSE: State.QUEUED,
         },
         State.BACKOFF: {
             Event.DUE: State.QUEUED,
             Event.CANCEL: State.CANCELED,
             Event.SUSPEND: State.SUSPENDED,
             Event.TIME_OUT: State.TIMED_OUT,
+            Event.CLOSE: State.QUEUED,
         },
         State.SUSPENDED: {
             Event.UNSUSPEND: State.QUEUED,
             Event.UNSUSPEND_DELAYED: State.DELAYED,
             Event.UNSUSPEND_WAITING: State.WAITING,
             Event.CANCEL: State.CANCELED,
+            Event.CLOSE: State.QUEUED,
         },
         State.CANCELING: {
             Event.CANCELED: State.CANCELED,
             Event.SUCCEED: State.SUCCEEDED,
             Event.TIME_OUT: State.TIMED_OUT,
+            Event.CLOSE: State.BACKOFF,
         },
         State.SUCCEEDED: {},
         State.FAILED: {Event.RESUME: State.QUEUED},

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -15,6 +16,7 @@ from holdfast.domain.scopes import StepKey
 from holdfast.domain.subjects import Child, ChildRequest, Subject, SubjectOutcome, Subscription
 from holdfast.protocol.connection import Database
 from holdfast.protocol.messages import (
+    Closing,
     Ending,
     Flags,
     Identity,
@@ -27,6 +29,7 @@ from holdfast.protocol.messages import (
 )
 
 _OPEN = "select * from holdfast_v1.open($1, $2, $3, $4, $5)"
+_ANNOUNCE = "select holdfast_v1.announce($1, $2, $3, $4)"
 _RECORD = "select holdfast_v1.record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
 _RECORD_MANY = "select holdfast_v1.record_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
 _PARK = "select holdfast_v1.park($1, $2, $3, $4, $5, $6, $7)"
@@ -82,7 +85,13 @@ class AttemptClient:
             database_now=_time(run["database_now"]),
             python_version=run["python_version"],
             history=_history(rows[1:]),
+            hooks=tuple(run["hooks"] or ()),
+            closing=run["closing"] and _closing(run["closing"]),
         )
+
+    async def announce(self, hooks: Sequence[str]) -> None:
+        """Say which hooks of its ends the task has."""
+        await self._database.row(_ANNOUNCE, *self._who, list(hooks))
 
     async def record(self, steps: Sequence[StepRecord]) -> Flags:
         """Record finished steps, all or none, and return what is pending."""
@@ -218,6 +227,10 @@ def _history(rows: Iterable[asyncpg.Record]) -> tuple[StepRecord, ...]:
         for _, key, sequence, position, kind, name, outcome, tries, input_digest, value in rows
     ]
     return tuple(sorted(records, key=itemgetter(_SEQUENCE)))
+
+
+def _closing(given: dict[str, Any]) -> Closing:
+    return Closing(**{name: given[name] for name in Closing._fields})
 
 
 def _subject(row: asyncpg.Record) -> Subject:

@@ -34,6 +34,7 @@ class AttemptOutcome(StrEnum):
     FAILED = "Failed"
     CANCELED = "Canceled"
     DISRUPTED = "Disrupted"
+    CLOSED = "Closed"
 
 
 class WaitKind(StrEnum):
@@ -56,7 +57,7 @@ class StepRecord(NamedTuple):
         sequence: order in which the run's steps were recorded, from 1.
         position: place within its branch, from 1; 0 for explicit keys.
         kind: ``step``, ``now``, ``random``, ``uuid4``, ``checkpoint``, ``patch``, ``sleep``, ``token``, ``child``,
-            ``signal`` or ``event``.
+            ``signal``, ``event``, ``compensable`` or ``compensation``.
         name: the author's name for it.
         outcome: how it ended.
         tries: executions of the body that came to an end, over all attempts.
@@ -85,10 +86,31 @@ class Identity(NamedTuple):
     session: bytes
 
 
+class Closing(NamedTuple):
+    """How a run will end, and what is left to do before.
+
+    Attributes:
+        state: the state in which it will end.
+        reason: why, in one CamelCase word.
+        message: the same in one sentence.
+        compensates: whether what its steps did is to be undone.
+        after_attempt: number of the last attempt that executed the task; 0 if there was none.
+        error: JSON text of how that failed; None if it did not.
+    """
+
+    state: str
+    reason: str
+    message: str | None
+    compensates: bool
+    after_attempt: int
+    error: str | None
+
+
 class Opened(NamedTuple):
     """What an attempt learns when it opens: its run, the input, and everything recorded before.
 
-    The remaining times are seconds at ``database_now``; None where there is no deadline.
+    The remaining times are seconds at ``database_now``; None where there is no deadline. ``hooks`` are those that the
+    database knows of. ``closing`` is there if this attempt is not to execute the task any more.
     """
 
     flags: Flags
@@ -110,6 +132,8 @@ class Opened(NamedTuple):
     database_now: datetime
     python_version: str | None
     history: tuple[StepRecord, ...]
+    hooks: tuple[str, ...] = ()
+    closing: Closing | None = None
 
 
 class Ending(NamedTuple):

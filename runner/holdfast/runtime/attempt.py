@@ -25,9 +25,10 @@ from holdfast.domain.errors import (
     TaskImportError,
     UnknownTaskError,
 )
+from holdfast.domain.scopes import CLOSING
 from holdfast.protocol.client import AttemptClient
 from holdfast.protocol.connection import Connection, Database
-from holdfast.protocol.messages import AttemptOutcome, Ending, Flags, Identity, Opened, WaitKind
+from holdfast.protocol.messages import AttemptOutcome, Closing, Ending, Flags, Identity, Opened, WaitKind
 from holdfast.runtime.author_call import call_coroutine, call_task
 from holdfast.runtime.branches import branching_threads
 from holdfast.runtime.command import command_environment, run_command
@@ -40,6 +41,7 @@ from holdfast.runtime.output import Output
 from holdfast.runtime.patience import Patience
 from holdfast.runtime.session import DEFAULT_SETTINGS, Session, SessionSettings
 from holdfast.runtime.shutdown import on_shutdown_signal
+from holdfast.sdk.hooks import NO_HOOKS
 from holdfast.sdk.journal import claim_process
 from holdfast.sdk.task import Task
 
@@ -109,9 +111,7 @@ class Attempt:
                 await self._own_database.close()
 
     async def _run_opened(self, opened: Opened) -> RunnerExit:
-        session = Session(
-            self._client, self._patience, self._lifeline, self._identity, opened, self._settings, self._faults
-        )
+        session = self._session(opened)
         heartbeat = Heartbeat(
             self._client,
             opened.lease_seconds,
@@ -125,9 +125,14 @@ class Attempt:
                 error, result = await self._run_task(opened, session, heartbeat)
                 if self._output.has_lines:
                     await heartbeat.deliver_lines()
-            return await self._conclude(session, error, result)
+            return await self._conclude(session, opened.closing is not None, error, result)
         finally:
             await session.close()
+
+    def _session(self, opened: Opened) -> Session:
+        return Session(
+            self._client, self._patience, self._lifeline, self._identity, opened, self._settings, self._faults
+        )
 
     async def _run_task(
         self, opened: Opened, session: Session, heartbeat: Heartbeat
@@ -149,22 +154,43 @@ class Attempt:
 
     async def _call_task(self, opened: Opened, session: Session) -> tuple[BaseException | None, str | None]:
         try:
-            refuse_other_python(opened)
+            if opened.closing is None:
+                refuse_other_python(opened)
             session.note_flags(opened.flags & Flags.CANCEL)
             session.departure.check()
             if Flags.SUSPEND in opened.flags:
                 session.wait_kind = WaitKind.SUSPEND
                 raise RunParked("the run was suspended on request")
-            if self._environment.command:
+            if opened.closing is not None:
+                text = await self._close(opened, opened.closing, session)
+            elif self._environment.command:
                 text = await self._run_command(opened, session)
             else:
-                task = self._load(opened.entrypoint or self._environment.entrypoint or "")
-                text = await call_task(task, opened.input, session, self._environment.shutdown_grace_seconds)
+                task = self._find_task(opened)
+                grace_seconds = self._environment.shutdown_grace_seconds
+                if task.hooks is NO_HOOKS:
+                    text = await call_task(task, opened.input, session, grace_seconds)
+                else:
+                    from holdfast.runtime.hooked_call import call_with_hooks
+
+                    text = await call_with_hooks(task, opened, session, grace_seconds, self._session)
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and _is_being_canceled():
                 raise
             return session.departure.ending or error, None
         return session.departure.ending, text
+
+    def _find_task(self, opened: Opened) -> Task[..., Any]:
+        return self._load(opened.entrypoint or self._environment.entrypoint or "")
+
+    async def _close(self, opened: Opened, closing: Closing, session: Session) -> str:
+        """Do what is left to do before the run ends, and return the JSON text of the result, which is null."""
+        from holdfast.runtime.closing import close
+
+        grace_seconds = self._environment.shutdown_grace_seconds
+        closed = close(session, opened, closing, lambda: self._find_task(opened))
+        await call_coroutine(closed, session, opened.task, grace_seconds, root=CLOSING)
+        return "null"
 
     async def _run_command(self, opened: Opened, session: Session) -> str:
         """Run the command and return the JSON text of its result, which is null."""
@@ -176,13 +202,17 @@ class Attempt:
         )
         return "null"
 
-    async def _conclude(self, session: Session, error: BaseException | None, result: str | None) -> RunnerExit:
+    async def _conclude(
+        self, session: Session, is_closing: bool, error: BaseException | None, result: str | None
+    ) -> RunnerExit:
         if isinstance(error, (AttemptFenced, DatabaseUnreachable)):
             raise error
         await session.recorder.settle()
         if isinstance(error, RunParked):
             return await self._park(session)
-        if error is None:
+        if error is None and is_closing:
+            ending = Ending(AttemptOutcome.CLOSED)
+        elif error is None:
             ending = Ending(AttemptOutcome.SUCCEEDED, value=result)
         else:
             ending = ending_of(error, session.keys_to_reopen(error))
@@ -190,7 +220,7 @@ class Attempt:
         self._faults.reach(FaultPoint.BEFORE_FINISH, "")
         state = await self._patience.persist(lambda: self._client.finish(ending))
         self._faults.reach(FaultPoint.AFTER_FINISH, "")
-        if state == "Canceled":
+        if state == "Canceled" or isinstance(error, RunCanceled):
             return RunnerExit.CANCELED
         if isinstance(error, AttemptDisrupted):
             return RunnerExit.DISRUPTED
@@ -242,5 +272,6 @@ def _about_process() -> str:
             "implementation": platform.python_implementation(),
             "host": socket.gethostname(),
             "pid": os.getpid(),
+            "closes": True,
         }
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from holdfast.contract.limits import RESULT_LIMIT_BYTES
 from holdfast.domain.errors import TaskExitedError
-from holdfast.domain.scopes import Branch
+from holdfast.domain.scopes import ROOT, Branch
 from holdfast.runtime.branches import prepare_loop, start_in
 from holdfast.runtime.session import Session
 from holdfast.sdk.codec import check_size
@@ -39,11 +39,17 @@ async def call_task(task: Task[..., Any], input_text: str, session: Session, gra
     return text
 
 
-async def call_coroutine(coroutine: Coroutine[Any, Any, Any], session: Session, name: str, grace_seconds: float) -> Any:
-    """Run ``coroutine`` as the root branch and return its result; raises what it raises, or why the attempt stops."""
-    strand = _root(session)
+async def call_coroutine(
+    coroutine: Coroutine[Any, Any, Any], session: Session, name: str, grace_seconds: float, root: str = ROOT
+) -> Any:
+    """Run ``coroutine`` as branch ``root`` and return its result; raises what it raises, or why the attempt stops."""
+    strand = _root(session, root)
     session.task = start_in(strand, _contained(coroutine), session.loop, f"task {name}")
-    return await _until_stopped(session, session.task, grace_seconds)
+    try:
+        return await _until_stopped(session, session.task, grace_seconds)
+    finally:
+        if root != ROOT:
+            session.departure.ended(root)
 
 
 async def _contained(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -54,8 +60,8 @@ async def _contained(coroutine: Coroutine[Any, Any, Any]) -> Any:
         raise TaskExitedError(f"the task raised {error!r}") from error
 
 
-def _root(session: Session) -> Strand:
-    strand = Strand(session, Branch())
+def _root(session: Session, path: str = ROOT) -> Strand:
+    strand = Strand(session, Branch(path))
     session.departure.began(strand.branch.path)
     prepare_loop(session.loop)
     return strand

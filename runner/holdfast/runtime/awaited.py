@@ -132,7 +132,7 @@ class AwaitedSteps:
             if session.has_faults:
                 session.reach(FaultPoint.BEFORE_BODY, call.place.key)
             try:
-                body = call.step.function(*args, **kwargs)
+                body = call.step.body(*args, **kwargs)
                 value = await (body if call.step.timeout_seconds is None else _within(call.step, body))
                 return call.success(value, session.next_sequence())
             except (Exception, asyncio.CancelledError) as error:

@@ -108,7 +108,7 @@ class BlockingSteps:
             if session.has_faults:
                 session.reach(FaultPoint.BEFORE_BODY, call.place.key)
             try:
-                value = call.step.function(*args, **kwargs)
+                value = call.step.body(*args, **kwargs)
                 session.departure.check_body(call.place.key)
                 _refuse_late(call)
                 return call.success(value, session.next_sequence())

@@ -31,12 +31,17 @@ PATCH_KIND = "patch"
 
 
 class History:
-    """The recorded steps of a run. Each is claimed once per attempt, by the call that stands at its place."""
+    """The recorded steps of a run. Each is claimed once per attempt, by the call that stands at its place.
+
+    Attributes:
+        replaced: void records at whose places something else stands now.
+    """
 
     def __init__(self, records: Sequence[StepRecord] = ()) -> None:
         self._records: dict[StepKey, StepRecord] = {record.key: record for record in records}
         self._marks: dict[StepKey, StepRecord] = {}
         self._claimed: dict[StepKey, str] = {}
+        self.replaced: dict[StepKey, StepRecord] = {}
         for record in [record for record in records if record.kind == CANCEL_KIND]:
             del self._records[record.key]
             self.add(record)
@@ -106,7 +111,7 @@ class History:
             if why and not _is_void(record):
                 raise _mismatch(record, key, kind, _described(name, arguments), why)
             if why:
-                self._records.pop(key)
+                self.replaced[key] = self._records.pop(key)
                 record = None
         if record is None:
             if len(key) > STEP_KEY_LIMIT:
@@ -141,6 +146,12 @@ class History:
             if each.position:
                 calls.setdefault((branch_of(each.key), each.kind, each.name, each.input_digest), deque()).append(each)
         return calls
+
+    def pass_over(self, paths: tuple[str, ...]) -> None:
+        """Let no result wait for what is recorded under ``paths``: this attempt does not ask for it."""
+        for key in self._records:
+            if key.startswith(paths):
+                self._claimed[key] = branch_of(key)
 
     def was_canceled(self, record: StepRecord) -> bool:
         """Tell whether the caller of this step was canceled before it got the result."""

@@ -38,6 +38,7 @@ from holdfast.runtime.faults import NO_FAULTS, FaultPoint, Faults
 from holdfast.runtime.history import CANCEL_MARK, Arguments, History
 from holdfast.runtime.lifeline import Lifeline
 from holdfast.runtime.patience import Patience
+from holdfast.runtime.promises import Promises
 from holdfast.runtime.quiet_waits import QuietWaits
 from holdfast.runtime.recorder import Recorder
 from holdfast.runtime.reopening import records_to_reopen
@@ -128,6 +129,7 @@ class Session:
         self._blocking = BlockingSteps(self)
         self.run_step = AwaitedSteps(self).run_step
         self.run_step_blocking = self._blocking.run_step
+        self._promises = Promises(self, self._blocking)
         self._sleeps = Sleeps(self, self._timers, settings.park_threshold_seconds)
         self.recorder = Recorder(self._send, self.note_flags, self.broken)
         self.task: asyncio.Future[Any] | None = None
@@ -227,6 +229,10 @@ class Session:
             self.history.add(record)
             self._blocking.on_home_loop(lambda: self._note(record))
         return settled, record
+
+    def promise(self, strand: Strand, reference: str) -> None:
+        """See ``Journal.promise``."""
+        self._promises.promise(strand, reference)
 
     @property
     def has_unsettled_notes(self) -> bool:

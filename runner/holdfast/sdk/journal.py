@@ -81,6 +81,9 @@ class Journal(Protocol):
     def patched(self, strand: Strand, patch: str) -> bool:
         """Return whether the branch takes the new way at the change called ``patch``: the same in every attempt."""
 
+    def promise(self, strand: Strand, reference: str) -> None:
+        """Record, before its success, that the step whose body runs here has the compensation of ``reference``."""
+
     def database_now(self) -> datetime:
         """The database's time of day, unrecorded."""
 

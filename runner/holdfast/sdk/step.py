@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from holdfast.contract.limits import STEP_NAME_LIMIT
 from holdfast.domain.errors import DefinitionError
 from holdfast.domain.retry import NO_RETRY, Retry
 from holdfast.sdk.codec import Codec, codec_for_result
+from holdfast.sdk.compensation import check_compensation, compensable_body, register_compensable
 from holdfast.sdk.journal import current_strand
 from holdfast.sdk.storable import is_storable
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
+U = TypeVar("U")
 
 KeyFunction = Callable[..., str]
+
+
+class CompensableDecorator(Protocol[U]):
+    """What ``@step(compensate=...)`` is to type checkers: the result of the step must fit the compensation."""
+
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, U]], /) -> Step[P, Coroutine[Any, Any, U]]: ...
+    @overload
+    def __call__(self, function: Callable[P, U], /) -> Step[P, U]: ...
 
 
 class Step(Generic[P, R]):
@@ -32,6 +44,8 @@ class Step(Generic[P, R]):
         codec: how results become text.
         has_key: whether calls have an explicit key.
         kind: how its records are shown: ``step``, or the operation of ours that it is.
+        compensate: what undoes it, given its result; None for nothing.
+        body: what an attempt executes: the function, and what has to be noted with it.
     """
 
     def __init__(
@@ -44,6 +58,7 @@ class Step(Generic[P, R]):
         key: str | KeyFunction | None,
         codec: Codec[Any] | None = None,
         kind: str = "step",
+        compensate: Callable[[Any], object] | None = None,
     ) -> None:
         self.function = function
         self.name = name
@@ -54,6 +69,8 @@ class Step(Generic[P, R]):
         self._key = key
         self.has_key = key is not None
         self.kind = kind
+        self.compensate = compensate
+        self.body: Callable[..., Any] = function if compensate is None else compensable_body(function)
         self.__wrapped__ = function
         self.__doc__ = function.__doc__
         self.__name__ = getattr(function, "__name__", name)
@@ -90,6 +107,7 @@ class Step(Generic[P, R]):
             key=key,
             codec=self.codec,
             kind=self.kind,
+            compensate=self.compensate,
         )
 
     def explicit_key(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
@@ -117,6 +135,25 @@ def step(
     retry: Retry = NO_RETRY,
     timeout: float | None = None,
     key: KeyFunction | None = None,
+    compensate: None = None,
+) -> Callable[[Callable[P, R]], Step[P, R]]: ...
+@overload
+def step(
+    *,
+    name: str | None = None,
+    retry: Retry = NO_RETRY,
+    timeout: float | None = None,
+    key: KeyFunction | None = None,
+    compensate: Callable[[T], object],
+) -> CompensableDecorator[T]: ...
+@overload
+def step(
+    *,
+    name: str | None = None,
+    retry: Retry = NO_RETRY,
+    timeout: float | None = None,
+    key: KeyFunction | None = None,
+    compensate: Callable[[Any], object],  # a lambda, whose argument no type checker knows
 ) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 def step(
     function: Callable[P, R] | None = None,
@@ -126,7 +163,8 @@ def step(
     retry: Retry = NO_RETRY,
     timeout: float | None = None,
     key: KeyFunction | None = None,
-) -> Step[P, R] | Callable[[Callable[P, R]], Step[P, R]]:
+    compensate: Callable[[Any], object] | None = None,
+) -> Any:
     """Make a recorded step of a function, ``async def`` or ``def``.
 
     Args:
@@ -136,6 +174,8 @@ def step(
         timeout: limit of one try in seconds; a ``def`` step cannot be interrupted, its late result is dropped.
         key: makes an explicit identity from the arguments, for calls whose order the program does not fix
             (workers that take from a shared queue). Must be unique in the run.
+        compensate: undoes the step when the run ends without success: a function or a step, called with the result of
+            the step and nothing else. Its own retry applies if it is a step.
 
     Raises:
         DefinitionError: the function or an option cannot work; says which and why.
@@ -145,8 +185,11 @@ def step(
         step_name = _checked_name(function, name)
         if timeout is not None and timeout <= 0:
             raise DefinitionError(f"step {step_name}: timeout={timeout} must be a positive number of seconds")
-        made = Step(function, name=step_name, retry=retry, timeout_seconds=timeout, key=key)
+        made = Step(function, name=step_name, retry=retry, timeout_seconds=timeout, key=key, compensate=compensate)
         made.codec.check()
+        if compensate is not None:
+            check_compensation(step_name, function, compensate)
+            register_compensable(function, made)
         return made
 
     return decorate if function is None else decorate(function)

@@ -10,6 +10,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 from holdfast.domain.errors import DefinitionError, DuplicateTaskError
 from holdfast.domain.retry import Retry
 from holdfast.sdk.codec import Codec, codec_for_result
+from holdfast.sdk.hooks import NO_HOOKS, EndHook, Hooks, RunHook
 from holdfast.sdk.signature import Signature
 
 P = ParamSpec("P")
@@ -28,6 +29,7 @@ class Task(Generic[P, R]):
         retry: attempts of a run; None for the defaults of the control plane.
         timeout_seconds: deadline of the whole run from its first start; None for none.
         attempt_timeout_seconds: deadline of one attempt; None for none.
+        hooks: what is called at the turns of its runs' lives.
         is_async: whether the function is ``async def``.
     """
 
@@ -40,6 +42,7 @@ class Task(Generic[P, R]):
         retry: Retry | None,
         timeout_seconds: float | None,
         attempt_timeout_seconds: float | None,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         self.function = function
         self.name = name
@@ -47,6 +50,7 @@ class Task(Generic[P, R]):
         self.retry = retry
         self.timeout_seconds = timeout_seconds
         self.attempt_timeout_seconds = attempt_timeout_seconds
+        self.hooks = hooks
         self.is_async = inspect.iscoroutinefunction(function)
         self.codec: Codec[Any] = codec_for_result(function)
         self.__wrapped__ = function
@@ -83,6 +87,13 @@ def task(
     retry: Retry | None = None,
     timeout: float | None = None,
     attempt_timeout: float | None = None,
+    on_start: RunHook | None = None,
+    on_wait: RunHook | None = None,
+    on_resume: RunHook | None = None,
+    on_success: EndHook | None = None,
+    on_failure: EndHook | None = None,
+    on_cancel: EndHook | None = None,
+    on_complete: EndHook | None = None,
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 def task(
     function: Callable[P, R] | None = None,
@@ -93,6 +104,13 @@ def task(
     retry: Retry | None = None,
     timeout: float | None = None,
     attempt_timeout: float | None = None,
+    on_start: RunHook | None = None,
+    on_wait: RunHook | None = None,
+    on_resume: RunHook | None = None,
+    on_success: EndHook | None = None,
+    on_failure: EndHook | None = None,
+    on_cancel: EndHook | None = None,
+    on_complete: EndHook | None = None,
 ) -> Task[P, R] | Callable[[Callable[P, R]], Task[P, R]]:
     """Make a durable task of a function, ``async def`` or ``def``.
 
@@ -103,11 +121,29 @@ def task(
         retry: attempts of a run; default: the control plane's (3 attempts, 1 s growing to 60 s).
         timeout: deadline of the whole run in seconds, from its first start.
         attempt_timeout: deadline of one attempt in seconds.
+        on_start: called before the first attempt calls the task, with a ``RunInfo``.
+        on_wait: called with a ``RunInfo`` before the run leaves its process to wait.
+        on_resume: called with a ``RunInfo`` when it goes on after that.
+        on_success: called with a ``RunEnd`` when the task has returned.
+        on_failure: called with a ``RunEnd`` when the run ends without success, and was not canceled.
+        on_cancel: called with a ``RunEnd`` when the run was canceled.
+        on_complete: called with a ``RunEnd`` last, however the run ends.
 
     Raises:
         DefinitionError: the function or an option cannot work; says which and why.
         DuplicateTaskError: another function has the name.
     """
+
+    given = Hooks(
+        on_start=on_start,
+        on_wait=on_wait,
+        on_resume=on_resume,
+        on_success=on_success,
+        on_failure=on_failure,
+        on_cancel=on_cancel,
+        on_complete=on_complete,
+    )
+    hooks = NO_HOOKS if given == NO_HOOKS else given
 
     def decorate(function: Callable[P, R]) -> Task[P, R]:
         if not _is_function(function):
@@ -124,8 +160,10 @@ def task(
             retry=retry,
             timeout_seconds=timeout,
             attempt_timeout_seconds=attempt_timeout,
+            hooks=hooks,
         )
         made.codec.check()
+        hooks.check(made.name)
         _register(made)
         return made
 

@@ -73,6 +73,7 @@ def task_defaults(task: Task[..., Any]) -> dict[str, Any]:
         "queue": task.queue,
         "active_deadline_seconds": _whole(task.timeout_seconds),
         "attempt_deadline_seconds": _whole(task.attempt_timeout_seconds),
+        "hooks": list(task.hooks.of_ends) or None,
     }
     if task.retry is not None:
         defaults |= {

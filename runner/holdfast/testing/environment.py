@@ -107,6 +107,15 @@ class TaskEnvironment:
         await self._store.value("resume_test_run", run.run_id)
         return await self.drive(task, run.run_id, self._take_plan())
 
+    async def cancel(self, run: RunResult, task: Task[..., Any]) -> RunResult:
+        """Cancel a run that waits, and let it do what is left to do before it ends.
+
+        Raises:
+            CrashNotReachedError: the run ended without reaching a planned crash.
+        """
+        await self._store.value("cancel_test_run", run.run_id)
+        return await self.drive(task, run.run_id, self._take_plan())
+
     async def open_tokens(self, run: RunResult) -> tuple[Token, ...]:
         """The tokens that a run has made and nobody has completed."""
         return tuple(Token(row["id"]) for row in await self._store.rows("open_test_tokens", run.run_id))

@@ -1,8 +1,8 @@
 -- Runs are accepted here. Options of a trigger (all optional): name, queue, entrypoint, priority, concurrency_key,
 -- idempotency_key, tags, start_after, delay_seconds, expire_after_seconds, max_attempts, backoff_seconds, max_backoff_seconds,
 -- multiplier_percent, disruption_limit, active_deadline_seconds, attempt_deadline_seconds, pending_deadline_seconds,
--- lease_seconds, ttl_seconds, template, launcher, suspend, replay_of, resource_uid. What is not given comes from the task, then
--- from the defaults in `new_run`.
+-- lease_seconds, ttl_seconds, template, launcher, suspend, replay_of, resource_uid, hooks. What is not given comes from the
+-- task, then from the defaults in `new_run`.
 
 -- What a trigger asks for, and where it says nothing, what the task does.
 create or replace function holdfast.wanted_options(p_spec jsonb, p_options jsonb) returns jsonb
@@ -32,7 +32,7 @@ begin
         'delay_seconds', 'expire_after_seconds', 'max_attempts', 'backoff_seconds', 'max_backoff_seconds',
         'multiplier_percent', 'disruption_limit', 'active_deadline_seconds', 'attempt_deadline_seconds',
         'pending_deadline_seconds', 'lease_seconds', 'ttl_seconds', 'template', 'launcher', 'suspend',
-        'replay_of', 'resource_uid');
+        'replay_of', 'resource_uid', 'hooks');
     if v_unknown is not null then
         perform holdfast.refuse('HF004', format('unknown trigger options: %s', v_unknown));
     end if;
@@ -70,7 +70,7 @@ create or replace function holdfast.new_run(
     backoff_seconds double precision, max_backoff_seconds double precision, multiplier_percent integer,
     disruption_limit integer, run_deadline_seconds integer, attempt_deadline_seconds integer,
     pending_deadline_seconds integer, lease_seconds integer, ttl_seconds integer, replay_of uuid, resource_uid text,
-    created_at timestamptz, queued_at timestamptz, due_at timestamptz, expire_at timestamptz, suspended_from text,
+    hooks text[], created_at timestamptz, queued_at timestamptz, due_at timestamptz, expire_at timestamptz, suspended_from text,
     suspended_at timestamptz
 )
 language sql stable
@@ -102,6 +102,7 @@ as $$
         (p_wanted ->> 'ttl_seconds')::integer,
         (p_wanted ->> 'replay_of')::uuid,
         p_wanted ->> 'resource_uid',
+        (select array_agg(hook) from jsonb_array_elements_text(p_wanted -> 'hooks') as hook),
         p_now,
         case when start.state = 'Queued' and not start.suspended then p_now end,
         start.due_at,
@@ -154,7 +155,7 @@ begin
             id, namespace, name, task, queue, state, entrypoint, input, template, launcher, tags, priority, concurrency_key,
             idempotency_key, max_attempts, backoff_seconds, max_backoff_seconds, multiplier_percent, disruption_limit,
             run_deadline_seconds, attempt_deadline_seconds, pending_deadline_seconds, lease_seconds, ttl_seconds,
-            replay_of, resource_uid, created_at, queued_at, due_at, expire_at, suspended_from, suspended_at
+            replay_of, resource_uid, hooks, created_at, queued_at, due_at, expire_at, suspended_from, suspended_at
         )
         select * from holdfast.new_run(
             run_id, p_namespace, p_task, p_input, known.entrypoint, known.queue, known.spec, wanted, holdfast.now())
@@ -221,7 +222,7 @@ begin
             id, namespace, name, task, queue, state, entrypoint, input, template, launcher, tags, priority, concurrency_key,
             idempotency_key, max_attempts, backoff_seconds, max_backoff_seconds, multiplier_percent, disruption_limit,
             run_deadline_seconds, attempt_deadline_seconds, pending_deadline_seconds, lease_seconds, ttl_seconds,
-            replay_of, resource_uid, created_at, queued_at, due_at, expire_at, suspended_from, suspended_at
+            replay_of, resource_uid, hooks, created_at, queued_at, due_at, expire_at, suspended_from, suspended_at
         )
         select n.* from asked a
         cross join lateral holdfast.new_run(

@@ -17,6 +17,7 @@ declare
     v_state text;
     v_reason text := p_reason;
     v_delay_seconds double precision;
+    v_closing jsonb;
 begin
     select * into r from holdfast.runs where id = p_run_id for update;
     if r.id is null or r.attempt <> p_attempt or r.state not in ('Starting', 'Running', 'Canceling') then
@@ -40,6 +41,9 @@ begin
         select from holdfast.steps s where s.run_id = p_run_id and s.attempt = p_attempt and s.outcome = 'Succeeded')
     then
         r.failures_since_progress := 0;
+    end if;
+    if r.closing is not null then
+        return holdfast.end_closing_attempt(r, p_class, p_reason, p_message, p_retry_after_seconds, p_exit_code);
     end if;
     if r.state = 'Canceling' then
         null;  -- what ends because somebody wants it to is no failure
@@ -82,6 +86,17 @@ begin
         class = p_class, reason = case when v_state = 'Canceled' then 'Canceled' else p_reason end, message = p_message, exit_code = p_exit_code
     where run_id = p_run_id and number = p_attempt;
 
+    if v_state = 'Canceled' then
+        v_reason := 'Canceled';
+        p_message := 'canceled on request';
+    end if;
+    if v_state in ('Failed', 'Canceled') then
+        v_closing := holdfast.closing_of(r, v_state, v_reason, p_message);
+    end if;
+    if v_closing is not null then
+        update holdfast.runs set failures = r.failures, error = coalesce(p_error, error) where id = p_run_id;
+        return holdfast.begin_closing(p_run_id, v_closing);
+    end if;
     update holdfast.runs set
         state = v_state,
         failures = r.failures,
@@ -96,8 +111,8 @@ begin
         suspended_at = case when v_state = 'Suspended' then v_now end,
         suspend_requested_at = case when v_state = 'Suspended' then null else suspend_requested_at end,
         finished_at = case when v_state in ('Failed', 'Canceled') then v_now end,
-        reason = case when v_state = 'Canceled' then 'Canceled' else v_reason end,
-        message = case when v_state = 'Canceled' then 'canceled on request' else p_message end,
+        reason = v_reason,
+        message = p_message,
         error = coalesce(p_error, error)
     where id = p_run_id and state = r.state;
     return v_state;

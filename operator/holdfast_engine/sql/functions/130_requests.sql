@@ -7,10 +7,13 @@ as $$
 declare
     r holdfast.runs;
     v_now timestamptz := holdfast.now();
+    v_closing jsonb;
 begin
     select * into r from holdfast.runs where id = p_run_id for update;
     if r.id is null then
         perform holdfast.refuse('HF002', format('no run %s', p_run_id));
+    elsif r.closing is not null and r.finished_at is null then
+        return r.state;  -- its end is decided
     elsif r.state in ('Starting', 'Running') then
         update holdfast.runs set
             state = 'Canceling', cancel_requested_at = v_now, pending_deadline_at = null,
@@ -19,6 +22,11 @@ begin
         where id = p_run_id and state = r.state;
         return 'Canceling';
     elsif r.state in ('Delayed', 'Queued', 'Waiting', 'Backoff', 'Suspended') then
+        r.cancel_requested_at := v_now;
+        v_closing := holdfast.closing_of(r, 'Canceled', 'Canceled', 'canceled before it went on');
+        if v_closing is not null then
+            return holdfast.begin_closing(p_run_id, v_closing);
+        end if;
         update holdfast.runs set
             state = 'Canceled', cancel_requested_at = v_now, finished_at = v_now, suspended_from = null,
             suspended_at = null, reason = 'Canceled', message = 'canceled before it went on'
@@ -82,7 +90,8 @@ begin
 end
 $$;
 
--- A dead letter goes on from its failed step, with fresh counters; what succeeded stays recorded.
+-- A dead letter goes on from its failed step, with fresh counters; what succeeded stays recorded. One with steps that are
+-- left undone goes on with compensating them.
 create or replace function holdfast.resume_run(p_run_id uuid) returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -97,12 +106,21 @@ begin
         perform holdfast.refuse('HF005', format('only a dead letter can be resumed; run %s is %s', p_run_id, r.state),
             case when r.state in ('Succeeded', 'Canceled', 'Expired') then 'start a new run with the same input: holdfast runs replay'
                  when r.state = 'Suspended' then 'unsuspend it' end);
+    elsif (r.closing ->> 'compensates')::boolean and not r.closing ? 'undone' then
+        perform holdfast.refuse('HF005', format('run %s was compensated: what it did is undone', p_run_id),
+            'start a new run with the same input: holdfast runs replay');
     end if;
+    -- a closing that called hooks and no more is over; another end has its own
+    r.closing := case when r.closing ? 'undone' then r.closing - 'undone' end;
+    update holdfast.steps set outcome = 'Retrying', tries = 0
+    where r.closing is not null and run_id = p_run_id and kind = 'compensation' and outcome in ('Failed', 'Canceled');
     update holdfast.runs set
         state = 'Queued', queued_at = coalesce(queued_at, holdfast.now()), finished_at = null, discarded_at = null,
-        failures = 0, failures_since_progress = 0, disruptions = 0, due_at = null, expire_at = null,
+        failures = case when r.closing is null then 0 else failures end, failures_since_progress = 0, disruptions = 0,
+        due_at = null, expire_at = null,
         run_deadline_at = null, pending_deadline_at = null, cancel_requested_at = null, suspend_requested_at = null,
-        reason = null, message = null, error = null
+        closing = r.closing, reason = r.closing ->> 'reason', message = r.closing ->> 'message',
+        error = case when r.closing is not null then error end
     where id = p_run_id and state = r.state;
     return 'Queued';
 end
@@ -128,7 +146,7 @@ begin
         'disruption_limit', r.disruption_limit, 'active_deadline_seconds', r.run_deadline_seconds,
         'attempt_deadline_seconds', r.attempt_deadline_seconds,
         'pending_deadline_seconds', r.pending_deadline_seconds, 'lease_seconds', r.lease_seconds,
-        'ttl_seconds', r.ttl_seconds, 'template', r.template, 'launcher', r.launcher, 'replay_of', r.id))) as t;
+        'ttl_seconds', r.ttl_seconds, 'hooks', to_jsonb(r.hooks), 'template', r.template, 'launcher', r.launcher, 'replay_of', r.id))) as t;
 end
 $$;
 

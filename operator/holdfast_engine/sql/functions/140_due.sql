@@ -18,14 +18,24 @@ create or replace function holdfast.expire_runs(p_run_ids uuid[]) returns intege
 language sql
 set search_path = pg_catalog, pg_temp
 as $$
-    with expired as (
-        update holdfast.runs set
-            state = 'Expired', finished_at = holdfast.now(), reason = 'Expired',
-            message = format('not started by %s', to_char(expire_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
-        where id = any(p_run_ids) and state in ('Delayed', 'Queued') and expire_at <= holdfast.now()
+    with expired as materialized (
+        select r.id, m.message, holdfast.closing_of(r, 'Expired', 'Expired', m.message) as closing
+        from holdfast.runs r
+        cross join lateral (
+            select format('not started by %s', to_char(r.expire_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+        ) m (message)
+        where r.id = any(p_run_ids) and r.state in ('Delayed', 'Queued') and r.expire_at <= holdfast.now()
+        order by r.id
+        for update of r
+    ), ended as (
+        update holdfast.runs r set
+            state = 'Expired', finished_at = holdfast.now(), reason = 'Expired', message = expired.message
+        from expired where r.id = expired.id and expired.closing is null
         returning 1
     )
-    select count(*)::integer from expired
+    select (select count(*) from ended)::integer
+        + count(holdfast.begin_closing(expired.id, expired.closing))::integer
+    from expired where expired.closing is not null
 $$;
 
 -- The deadline of the whole run has passed. A running attempt is fenced at once; the engine stops its process.
@@ -36,6 +46,7 @@ as $$
 declare
     r holdfast.runs;
     v_now timestamptz := holdfast.now();
+    v_closing jsonb;
 begin
     select * into r from holdfast.runs where id = p_run_id for update;
     if r.state not in ('Queued', 'Starting', 'Running', 'Waiting', 'Backoff', 'Canceling')
@@ -47,6 +58,11 @@ begin
         ended_at = v_now, outcome = 'Failed', class = 'Deadline', reason = 'RunDeadlineExceeded',
         message = format('the run had %s seconds', r.run_deadline_seconds)
     where run_id = p_run_id and number = r.attempt and ended_at is null;
+    v_closing := holdfast.closing_of(r, 'TimedOut', 'RunDeadlineExceeded',
+        format('not finished within %s seconds of its first start', r.run_deadline_seconds));
+    if v_closing is not null then
+        return holdfast.begin_closing(p_run_id, v_closing);
+    end if;
     update holdfast.runs set
         state = 'TimedOut', finished_at = v_now, session_hash = null, lease_expires_at = null,
         attempt_deadline_at = null, pending_deadline_at = null, reason = 'RunDeadlineExceeded',

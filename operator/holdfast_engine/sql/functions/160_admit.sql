@@ -87,7 +87,9 @@ begin
             state = 'Starting',
             attempt = r.attempt + 1,
             started_at = coalesce(r.started_at, v_now),
-            run_deadline_at = coalesce(r.run_deadline_at, v_now + make_interval(secs => r.run_deadline_seconds)),
+            -- what closes a run has no deadline but its own
+            run_deadline_at = case when r.closing is null
+                then coalesce(r.run_deadline_at, v_now + make_interval(secs => r.run_deadline_seconds)) end,
             pending_deadline_at = coalesce(r.pending_deadline_at, v_now + make_interval(secs => r.pending_deadline_seconds)),
             expire_at = null,
             due_at = null

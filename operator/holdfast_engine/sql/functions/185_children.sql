@@ -61,7 +61,8 @@ begin
         end if;
         -- so that none of them is looked at again by the next call
         update holdfast.children c set follows = false from holdfast.runs r
-        where c.parent_id = v_parent_id and c.follows and r.id = c.child_id and (r.finished_at is not null or r.state = 'Canceling');
+        where c.parent_id = v_parent_id and c.follows and r.id = c.child_id
+          and (r.finished_at is not null or r.state = 'Canceling' or r.closing is not null);
         select c.child_id into v_child_id
         from holdfast.children c join holdfast.runs r on r.id = c.child_id join holdfast.runs p on p.id = c.parent_id
         where c.parent_id = v_parent_id and c.follows

@@ -34,6 +34,10 @@ begin
         perform holdfast.refuse('HF001', format('attempt %s of run %s was replaced by attempt %s', p_attempt, p_run_id, r.attempt));
     elsif (length(p_session) >= 16) is not true then
         perform holdfast.refuse('HF003', 'a session secret needs at least 16 bytes');
+    elsif r.closing is not null and not p_runner ? 'closes' then
+        -- it would execute the task
+        perform holdfast.refuse('HF005', format('the runner of attempt %s of run %s cannot close it', p_attempt, p_run_id),
+            'its version of holdfast is older than that of the attempt before');
     end if;
 
     select count(*) filter (where s.outcome = 'Succeeded'), sum(octet_length(s.value))
@@ -67,7 +71,8 @@ begin
         'lease_seconds', r.lease_seconds,
         'attempt_remaining_seconds', extract(epoch from r.attempt_deadline_at - v_now),
         'run_remaining_seconds', extract(epoch from r.run_deadline_at - v_now),
-        'database_now', v_now, 'python_version', r.python_version);
+        'database_now', v_now, 'python_version', r.python_version, 'hooks', r.hooks,
+        'closing', case when r.closing is not null then r.closing || jsonb_build_object('error', r.error) end);
     return next;
 
     if v_recorded_bytes > 16777216 then

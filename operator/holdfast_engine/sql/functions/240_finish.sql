@@ -1,5 +1,5 @@
 -- End the attempt with its outcome: 'Succeeded' (value = result), 'Failed' (class App or NonRetryable, value = error),
--- 'Canceled', or 'Disrupted'. Failed and canceled steps named in p_reopen_keys are executed again by the next attempt.
+-- 'Canceled', 'Disrupted', or 'Closed' by the attempt that compensates. Failed and canceled steps named in p_reopen_keys are executed again by the next attempt.
 -- When it returns, the slot is free and whoever waits has been notified. Sending it twice is allowed.
 create or replace function holdfast_v1.finish(
     p_run_id uuid, p_attempt integer, p_session bytea, p_outcome text, p_class text, p_reason text, p_message text,
@@ -19,6 +19,7 @@ begin
                 and a.session_hash = sha256(p_session)
                 and case p_outcome
                     when 'Succeeded' then a.outcome = 'Succeeded' and r.result is not distinct from p_value
+                    when 'Closed' then a.outcome = 'Succeeded' and r.closing is not null
                     when 'Canceled' then a.outcome = 'Canceled'
                     when 'Disrupted' then a.class = 'Disruption' and a.reason in (p_reason, 'Canceled')
                     else a.class = p_class and a.reason in (p_reason, 'Canceled') and a.message is not distinct from p_message end)
@@ -28,7 +29,10 @@ begin
         perform holdfast.refuse_fenced(p_run_id, p_attempt);
     end if;
 
-    if p_outcome = 'Succeeded' then
+    if p_outcome = 'Closed' and r.closing is not null then
+        update holdfast.attempts set ended_at = v_now, outcome = 'Succeeded' where run_id = p_run_id and number = p_attempt;
+        return holdfast.end_closing(r, r.closing ->> 'state', '{}', null);
+    elsif p_outcome = 'Succeeded' and r.closing is null then
         update holdfast.attempts set ended_at = v_now, outcome = 'Succeeded' where run_id = p_run_id and number = p_attempt;
         update holdfast.runs set
             state = 'Succeeded', result = p_value, error = null, reason = 'Succeeded', message = null, finished_at = v_now,

@@ -5,7 +5,8 @@ select distinct on (n.ordinality, r.id)
        n.ordinality::integer as place, r.id, r.namespace, r.name, r.task, r.queue, r.state, r.resource_uid, r.attempt,
        r.failures, r.disruptions, r.max_attempts, r.disruption_limit, r.reason, r.message, r.created_at, r.started_at, r.finished_at,
        case when r.state in ('Backoff', 'Delayed', 'Waiting') then r.due_at end as due_at,
-       r.cancel_requested_at is not null as is_cancel_requested, r.suspend_requested_at is not null as is_suspend_requested,
+       -- a run that is closing ends by itself
+       r.cancel_requested_at is not null or r.closing is not null as is_cancel_requested, r.suspend_requested_at is not null as is_suspend_requested,
        r.template ->> 'command' is not null as is_command, coalesce(r.template ->> 'versionPolicy', 'Pinned') as version_policy,
        case when octet_length(r.result) <= 4096 then r.result end as result,
        coalesce(octet_length(r.result), 0) as result_bytes,

@@ -6,7 +6,8 @@ select run_id, run_name, created from holdfast.trigger_run($1, $2, $3, $4)
 -- What a list shows of runs, newest first.
 select id, namespace, name, task, queue, state, entrypoint, launcher, tags, priority, concurrency_key, idempotency_key,
        attempt, failures, disruptions, max_attempts, reason, message, replay_of,
-       created_at, started_at, finished_at, wake_at, cancel_requested_at, suspend_requested_at
+       created_at, started_at, finished_at, wake_at, cancel_requested_at, suspend_requested_at,
+       case when finished_at is null then closing ->> 'state' end as closing
 from holdfast.runs
 where id = any($1::uuid[])
 order by id desc

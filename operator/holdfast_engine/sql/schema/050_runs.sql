@@ -74,6 +74,12 @@ create table holdfast.runs (
     reason text,
     message text,
 
+    -- which of on_failure, on_cancel and on_complete its task has
+    hooks text[],
+    -- how it will end (state, reason, message), while what is left to do before that is done, and after it was done;
+    -- with `undone`, the steps that could not be compensated
+    closing jsonb,
+
     constraint runs_state_known check (state in (
         'Delayed', 'Queued', 'Starting', 'Running', 'Waiting', 'Backoff', 'Suspended', 'Canceling',
         'Succeeded', 'Failed', 'TimedOut', 'Canceled', 'Expired')),

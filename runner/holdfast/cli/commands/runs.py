@@ -105,13 +105,14 @@ async def cancel(
     run: Run,
     grace: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Time to clean up.")] = 30.0,
 ) -> None:
-    """End a run. A running attempt gets some time to clean up."""
+    """End a run. A running attempt gets some time to clean up; what it did is compensated."""
     async with session.control_plane() as plane:
         view = await plane.get(run)
         state = view.state if view.is_final else await plane.cancel(view.id, grace)
     if state in FINAL - {State.CANCELED} or view.is_final:
         raise WrongStateError(f"run {view.name} is {state} already: nothing is left to cancel.")
-    _answer_state(session, view, state)
+    ends_now = state in (State.CANCELED, State.CANCELING)
+    _answer_state(session, view, state, "" if ends_now else ", and ends when what is left to do before is done")
 
 
 @command(app, "suspend")
@@ -134,7 +135,7 @@ async def unsuspend(session: Session, run: Run) -> None:
 
 @command(app, "resume")
 async def resume(session: Session, run: Run) -> None:
-    """Let a dead letter go on from its failed step, with fresh counters."""
+    """Let a dead letter go on from its failed step, or with what is left undone, with fresh counters."""
     async with session.control_plane() as plane:
         view = await plane.get(run)
         _answer_state(session, view, await plane.resume(view.id))

@@ -52,6 +52,10 @@ select holdfast.publish_event($1, $2, $3, $4)
 -- What a run has made and nobody has completed, in the order of making.
 select id from holdfast.tokens where run_id = $1 and outcome is null order by created_at, id
 
+-- name: cancel_test_run
+-- Somebody cancels it.
+select holdfast.cancel_run($1)
+
 -- name: resume_test_run
 -- A dead letter goes on.
 select holdfast.resume_run($1)
