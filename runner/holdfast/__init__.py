@@ -35,6 +35,7 @@ from holdfast.sdk.waits import sleep, sleep_until
 if TYPE_CHECKING:
     from holdfast.domain.subjects import Child
     from holdfast.sdk.children import ChildResult, batch_trigger, batch_trigger_and_wait, trigger, trigger_and_wait
+    from holdfast.sdk.script import run_script
     from holdfast.sdk.tokens import Token, create_token, wait_for_token
     from holdfast.sdk.trigger_options import TriggerOptions
 else:
@@ -47,6 +48,7 @@ else:
             "trigger",
             "trigger_and_wait",
         ),
+        "holdfast.sdk.script": ("run_script",),
         "holdfast.sdk.tokens": ("Token", "create_token", "wait_for_token"),
         "holdfast.sdk.trigger_options": ("TriggerOptions",),
     }
@@ -99,6 +101,7 @@ __all__ = [
     "now",
     "random",
     "run_info",
+    "run_script",
     "sleep",
     "sleep_until",
     "step",
