@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections import Counter
 from datetime import datetime, timedelta
@@ -19,6 +20,8 @@ from tests.support.runs import trigger, wait_for_state
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
+
+_EXAMPLE = Path(__file__).parents[2] / "examples" / "script" / "night.mjs"
 
 # `holdfast` is this tree's; `die NAME` kills the runner, the first time; `effect NAME` is what the oracle counts
 _PRELUDE = f"""
@@ -266,3 +269,21 @@ async def test_a_task_runs_a_script_beside_its_own_steps(scripts: Scripts) -> No
     assert list(await scripts.steps(run_id)) == [
         *("0/say#1", "0/first#1", "0/again#1", "0/again#2", "0/sleep#1", "=the-last", "0/say#2"),
     ]
+
+
+@pytest.mark.parametrize("moment", ["never", "orders", "customers"])
+async def test_another_language_speaks_the_protocol(scripts: Scripts, moment: str) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("Node.js is not installed: the example of another language was not run")
+    (scripts.directory / f"die-{moment}").touch()
+    await scripts.start()
+    variables = {"EFFECTS": scripts.directory / "effects", "DIE_AT": scripts.directory / "die"}
+    env = [{"name": name, "value": str(value)} for name, value in variables.items()]
+    template = {"command": [node, str(_EXAMPLE)], "env": env}
+    run_id = await trigger(scripts.connection, entrypoint=None, template=template, backoff_seconds=0)
+    run = await wait_for_state(scripts.connection, run_id, "Succeeded", "Failed")
+    assert (run["state"], run["attempt"]) == ("Succeeded", 1 if moment == "never" else 2), run["message"]
+    assert scripts.read("effects") == ["count orders", "count customers", "report"]
+    steps = await scripts.steps(run_id)
+    assert json.loads(steps["0/report#1"]) == "orders: 6, customers: 9"
