@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from holdfast.sdk.first_of import first_of
     from holdfast.sdk.patches import patched
     from holdfast.sdk.run_end import RunEnd
+    from holdfast.sdk.script import run_script
     from holdfast.sdk.signals import receive, send
     from holdfast.sdk.tokens import Token, create_token, wait_for_token
     from holdfast.sdk.trigger_options import TriggerOptions
@@ -62,6 +63,7 @@ else:
         "holdfast.sdk.first_of": ("first_of",),
         "holdfast.sdk.patches": ("patched",),
         "holdfast.sdk.run_end": ("RunEnd",),
+        "holdfast.sdk.script": ("run_script",),
         "holdfast.sdk.signals": ("receive", "send"),
         "holdfast.sdk.tokens": ("Token", "create_token", "wait_for_token"),
         "holdfast.sdk.trigger_options": ("TriggerOptions",),
@@ -126,6 +128,7 @@ __all__ = [
     "random",
     "receive",
     "run_info",
+    "run_script",
     "send",
     "sleep",
     "sleep_until",

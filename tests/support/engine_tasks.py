@@ -7,7 +7,17 @@ import os
 import sys
 from typing import Any
 
-from holdfast import NonRetryableError, RunEnd, create_token, run_info, step, task, trigger_and_wait, wait_for_token
+from holdfast import (
+    NonRetryableError,
+    RunEnd,
+    create_token,
+    run_info,
+    run_script,
+    step,
+    task,
+    trigger_and_wait,
+    wait_for_token,
+)
 
 
 def tell(line: str) -> None:
@@ -147,3 +157,17 @@ async def take_and_fail() -> None:
 async def leave_with_a_hook() -> None:
     """End the process as no task should, with a hook."""
     os._exit(9)
+
+
+@step
+async def say(word: str) -> str:
+    """A step of the task itself."""
+    return word
+
+
+@task
+async def run_a_script() -> list[str]:
+    """A script between two steps."""
+    before = await say("before")
+    await run_script(["sh", "-c", os.environ["SCRIPT"]])
+    return [before, await say("after")]

@@ -11,6 +11,10 @@ from holdfast.domain.errors import MissingExtraError
 
 def main() -> None:
     """Run the command line and exit with a `CliExit`."""
+    if sys.argv[1:2] in (["step"], ["sleep"]):
+        from holdfast.cli.script import run  # for scripts, in any pod: needs the standard library only
+
+        sys.exit(run(sys.argv[1:]))
     try:
         import rich  # noqa: F401 - only to see whether it is there
         import typer  # noqa: F401 - as above

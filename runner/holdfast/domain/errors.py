@@ -80,6 +80,16 @@ class CommandFailedError(HoldfastError):
     """The command that a task consists of ended with an exit code other than 0, or by a signal."""
 
 
+class ScriptStepError(HoldfastError):
+    """A step of a script failed.
+
+    Attributes:
+        exit_code: of its command, from 1 to 255.
+    """
+
+    exit_code: int = 1
+
+
 class CommandNotFoundError(HoldfastError):
     """The command that a task consists of does not exist or may not be executed."""
 

@@ -25,13 +25,13 @@ from holdfast.domain.errors import (
     TaskImportError,
     UnknownTaskError,
 )
-from holdfast.domain.scopes import CLOSING
+from holdfast.domain.scopes import CLOSING, Branch
 from holdfast.protocol.client import AttemptClient
 from holdfast.protocol.connection import Connection, Database
 from holdfast.protocol.messages import AttemptOutcome, Closing, Ending, Flags, Identity, Opened, WaitKind
 from holdfast.runtime.author_call import call_coroutine, call_task
 from holdfast.runtime.branches import branching_threads
-from holdfast.runtime.command import command_environment, run_command
+from holdfast.runtime.command import command_environment
 from holdfast.runtime.ending import ending_of
 from holdfast.runtime.faults import NO_FAULTS, FaultPoint, Faults
 from holdfast.runtime.heartbeat import Heartbeat
@@ -194,12 +194,13 @@ class Attempt:
 
     async def _run_command(self, opened: Opened, session: Session) -> str:
         """Run the command and return the JSON text of its result, which is null."""
+        from holdfast.runtime.script import run_script
+
         environment = self._environment
         variables = command_environment(str(environment.run_id), environment.attempt, opened.input)
         grace_seconds = environment.shutdown_grace_seconds
-        await call_coroutine(
-            run_command(environment.command or (), variables, grace_seconds), session, opened.task, grace_seconds
-        )
+        command = run_script(session, Branch(), environment.command or (), variables, grace_seconds)
+        await call_coroutine(command, session, opened.task, grace_seconds)
         return "null"
 
     async def _conclude(

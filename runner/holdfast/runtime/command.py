@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextvars import Context
 
 from holdfast.domain.errors import CommandFailedError, CommandNotFoundError, InputError
 
@@ -36,10 +37,10 @@ async def run_command(command: Sequence[str], variables: Mapping[str, str], grac
         InputError: the input is too large for a variable of the environment.
     """
     loop = asyncio.get_running_loop()
+    start = loop.subprocess_exec(_Running, *command, env=dict(variables), stdin=asyncio.subprocess.DEVNULL)
     try:
-        process, running = await loop.subprocess_exec(
-            _Running, *command, env=dict(variables), stdin=asyncio.subprocess.DEVNULL
-        )
+        # in a context of its own: a thread of asyncio's that waits for the process is no branch of the run
+        process, running = await asyncio.create_task(start, context=Context())
     except OSError as error:
         if error.errno == errno.E2BIG:
             raise InputError(

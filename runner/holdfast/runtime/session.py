@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -66,6 +66,9 @@ _DOOMED_LOOK_SECONDS = 0.5
 
 _HAND_OVER_SECONDS = 0.5
 """How long a handover after every step waits for steps that run."""
+
+_SCRIPT_GRACE_SECONDS = 5.0
+"""Of a script that a task runs, from the signal that the attempt leaves until it is killed."""
 
 _LEFTOVER_GRACE_SECONDS = 1.0
 """For asyncio tasks that outlive the author's function: it did not wait for them either."""
@@ -165,6 +168,15 @@ class Session:
         """See ``Journal.sleep``."""
         self.refuse_other_loop()
         await self._sleeps.sleep(strand, name, find_due)
+
+    async def run_script(self, strand: Strand, command: Sequence[str], variables: Mapping[str, str]) -> None:
+        """See ``Journal.run_script``."""
+        from holdfast.runtime.command import command_environment
+        from holdfast.runtime.script import run_script
+
+        self.refuse_other_loop()
+        known = command_environment(str(self.info.run_id), self.info.attempt, "{}")
+        await run_script(self, strand.branch, command, {**known, **variables}, _SCRIPT_GRACE_SECONDS)
 
     def sleep_blocking(self, strand: Strand, name: str, find_due: Callable[[], datetime]) -> None:
         """See ``Journal.sleep_blocking``."""

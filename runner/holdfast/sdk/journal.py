@@ -7,7 +7,7 @@ none, and a step is just its function.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -89,6 +89,9 @@ class Journal(Protocol):
 
     async def sleep(self, strand: Strand, name: str, find_due: Callable[[], datetime]) -> None:
         """Wait for a time of the database's clock, found when first reached; the process may end meanwhile."""
+
+    async def run_script(self, strand: Strand, command: Sequence[str], variables: Mapping[str, str]) -> None:
+        """Run a command whose calls of ``holdfast step`` are steps of the run, in the branch of the caller."""
 
     def sleep_blocking(self, strand: Strand, name: str, find_due: Callable[[], datetime]) -> None:
         """The same in a thread, which it blocks."""
