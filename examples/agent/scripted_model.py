@@ -1,7 +1,7 @@
 """What the stand-in says: the same to the same transcript, as no real model does. It keeps nothing in mind.
 
 It looks for modules that speak of the word in quotes, asks for a description of each (and of one that it made up, as
-models do), then for the length of those that exist, and answers with what it was told.
+models do), then for the length of those that it found, and answers with what it was told.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ def next_message(transcript: list[WireMessage], may_use_tools: bool) -> WireMess
             modules = [*_modules(transcript), f"{_word(transcript)}_magic"]
             return _calls(1, [("describe", {"module": module}) for module in modules])
         case 2:
-            described = [each for each in _modules(transcript) if not _told(transcript, "describe", each).startswith("error:")]
+            described = [
+                each for each in _modules(transcript) if not _told(transcript, "describe", each).startswith("error:")
+            ]
             return _calls(2, [("count_lines", {"module": module}) for module in described])
         case _:
             return _says(_answer(transcript))

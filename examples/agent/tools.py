@@ -23,7 +23,9 @@ class ToolError(Exception):
 
 def find_modules(word: str) -> str:
     """Names of modules that speak of a word in their first lines, as a JSON list."""
-    heads = ((file.stem, file.read_text(errors="replace")[:HEAD_CHARACTERS]) for file in sorted(_library().glob("*.py")))
+    heads = (
+        (file.stem, file.read_text(errors="replace")[:HEAD_CHARACTERS]) for file in sorted(_library().glob("*.py"))
+    )
     return json.dumps([name for name, head in heads if word.lower() in head.lower()][:MODULES_FOUND])
 
 

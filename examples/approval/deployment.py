@@ -6,6 +6,7 @@ holdfast run examples.approval.deployment:deploy \\
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -33,15 +34,15 @@ class Outcome:
 
 
 @step(retry=Retry(max_attempts=5, backoff=1.0))
-def send(id: str, to: str, text: str) -> None:
+async def send(id: str, to: str, text: str) -> None:
     """Write a letter. The same id again changes nothing, so a crash before the record does not send it twice."""
-    outbox.put("letters", id, f"To: {to}\n\n{text}\n")
+    await asyncio.to_thread(outbox.put, "letters", id, f"To: {to}\n\n{text}\n")
 
 
 @step(retry=Retry(max_attempts=5, backoff=1.0))
-def release(id: str, service: str, version: str) -> None:
+async def release(id: str, service: str, version: str) -> None:
     """Roll the version out, once per id."""
-    outbox.put("releases", id, f"{service} {version}\n")
+    await asyncio.to_thread(outbox.put, "releases", id, f"{service} {version}\n")
 
 
 @task(queue="deployments")

@@ -26,6 +26,7 @@ from tests.support.processes import wait_for_end
 QUESTION = 'What does the library have for "gzip"?'
 INPUT = json.dumps({"question": QUESTION})
 MODEL_CALLS = 4
+TOOL_CALLS = 6
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ async def test_a_kill_in_the_middle_of_a_call_repeats_that_call_alone(
 async def test_a_kill_after_each_recorded_call_repeats_none(
     processes: KilledProcesses, model: HeldModel, trace: Path, plain: Report
 ) -> None:
-    processes.kill_at = lambda _: "after record|ask_model|1"
+    processes.deaths = {research.entrypoint: ["after record|ask_model"] * MODEL_CALLS}
 
     result = await processes.run(research, question=QUESTION)
 
@@ -111,7 +112,7 @@ async def test_a_kill_after_each_recorded_call_repeats_none(
 async def test_a_kill_after_each_recorded_tool_repeats_no_tool_that_is_recorded(
     processes: KilledProcesses, model: HeldModel, trace: Path, plain: Report
 ) -> None:
-    processes.kill_at = lambda _: "after record|use_tool|1"
+    processes.deaths = {research.entrypoint: ["after record|use_tool"] * TOOL_CALLS}
 
     result = await processes.run(research, question=QUESTION)
 

@@ -6,9 +6,10 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections import Counter
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from holdfast.contract.environment import AttemptEnvironment
 from holdfast.sdk.task import Task
@@ -17,22 +18,24 @@ from holdfast.testing.process import KILL_AT
 
 ROOT = Path(__file__).parents[2]
 
-KillAt = Callable[[AttemptEnvironment], str | None]
-"""Where an attempt dies, as `holdfast.testing.process` reads it; None: nowhere."""
-
 
 class KilledProcesses:
     """Makes the attempts of runs, and of those that they trigger, one after the other.
 
     Attributes:
-        kill_at: asked for each attempt.
-        kills: how many attempts were killed.
+        deaths: by entrypoint, the moments at which each run of that task is killed, one after the other, as
+            `holdfast.testing.process` reads them. A death that an attempt does not reach is left for the next one.
     """
 
-    def __init__(self, environment: TaskEnvironment, kill_at: KillAt = lambda _: None) -> None:
+    def __init__(self, environment: TaskEnvironment) -> None:
         self._environment = environment
-        self.kill_at = kill_at
-        self.kills = 0
+        self._died: Counter[UUID] = Counter()
+        self.deaths: dict[str, list[str]] = {}
+
+    @property
+    def kills(self) -> int:
+        """How many attempts were killed."""
+        return self._died.total()
 
     async def run(self, task: Task[..., Any], **input: Any) -> RunResult:
         """Trigger a run and drive it until it ends, or waits for somebody."""
@@ -46,12 +49,12 @@ class KilledProcesses:
     async def _launch(self, attempt: AttemptEnvironment) -> str:
         variables = os.environ | attempt.to_mapping()
         variables.pop(KILL_AT, None)
-        where = self.kill_at(attempt)
-        if where is not None:
-            variables[KILL_AT] = str(CrashPoint.parse(where))
+        left = self.deaths.get(attempt.entrypoint or "", [])[self._died[attempt.run_id] :]
+        if left:
+            variables[KILL_AT] = str(CrashPoint.parse(left[0]))
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "holdfast.testing.process"), env=variables, cwd=ROOT
         )
         code = await process.wait()
-        self.kills += code == -signal.SIGKILL
+        self._died[attempt.run_id] += code == -signal.SIGKILL
         return f"the process ended with {code}"
