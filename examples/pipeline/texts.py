@@ -16,61 +16,12 @@ from pathlib import Path
 TERMS_PER_DOCUMENT = 300
 SHORTEST_TERM = 4
 STOP_WORDS = frozenset(
-    "also because been before both cannot does each either every from given have instead into must only other should "
-    "some such than that their them then there these they this used uses using value values what when where whether "
-    "which while will with within without".split(" ")  # noqa: SIM905 - fifty words read better than fifty literals
-)
-
-_TERM = 4
-STOP_WORDS = frozenset(
-    [
-        "also",
-        "because",
-        "been",
-        "before",
-        "both",
-        "cannot",
-        "does",
-        "each",
-        "either",
-        "every",
-        "from",
-        "given",
-        "have",
-        "instead",
-        "into",
-        "must",
-        "only",
-        "other",
-        "otherwise",
-        "should",
-        "some",
-        "such",
-        "than",
-        "that",
-        "their",
-        "them",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "used",
-        "uses",
-        "using",
-        "value",
-        "values",
-        "what",
-        "when",
-        "where",
-        "whether",
-        "which",
-        "while",
-        "will",
-        "with",
-        "within",
-        "without",
-    ]
+    re.findall(
+        r"\w+",
+        """also because been before both cannot does each either every from given have instead into must only other
+        should some such than that their them then there these they this used uses using value values what when where
+        whether which while will with within without""",
+    )
 )
 
 _TERM = re.compile(rf"[a-z][a-z_]{{{SHORTEST_TERM - 1},}}")
