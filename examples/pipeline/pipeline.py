@@ -8,14 +8,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sysconfig
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from examples.pipeline import texts
 from holdfast import NonRetryableError, Retry, batch_trigger_and_wait, step, task
 
-DOCUMENTS = ["argparse", "asyncio", "collections", "email", "http", "json", "logging", "pathlib", "sqlite3", "unittest"]
 MOST_FREQUENT_SHOWN = 10
 
 
@@ -26,6 +24,12 @@ class Index:
     terms: int
     most_frequent: list[str]
     failed: dict[str, str]
+
+
+@step
+async def list_documents(library: str) -> list[str]:
+    """Recorded, so that a later attempt asks for the same documents."""
+    return texts.packages(Path(library))
 
 
 @step
@@ -71,11 +75,16 @@ async def index_document(library: str, document: str) -> dict[str, int]:
 
 @task(queue="documents", retry=Retry(max_attempts=3))
 async def build_index(
-    documents: list[str] = DOCUMENTS,
-    library: str = sysconfig.get_path("stdlib"),
+    documents: list[str] | None = None,
+    library: str = texts.STANDARD_LIBRARY,
     file: str = "index.json",
 ) -> Index:
-    """Index documents side by side. One that fails is missing from the index, and the answer says why."""
+    """Index documents side by side, by default all packages of the library.
+
+    One that fails is missing from the index, and the answer says why.
+    """
+    if documents is None:
+        documents = await list_documents(library)
     inputs = [{"library": library, "document": document} for document in documents]
     ends = await batch_trigger_and_wait(index_document, inputs, tags=["index"])
     by_document = dict(zip(documents, ends, strict=True))

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import ast
 import re
+import sysconfig
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 TERMS_PER_DOCUMENT = 300
 SHORTEST_TERM = 4
+#: Not part of the library itself.
+LEFT_OUT = frozenset({"site-packages", "dist-packages", "test", "__pycache__"})
 STOP_WORDS = frozenset(
     re.findall(
         r"\w+",
@@ -41,6 +45,11 @@ class Entry:
 
     total: int
     documents: dict[str, int]
+
+
+def packages(library: Path) -> list[str]:
+    """The packages of a library, in alphabetical order."""
+    return sorted({init.parent.name for init in library.glob("*/__init__.py")} - LEFT_OUT)
 
 
 def read(library: Path, document: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sysconfig
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -15,12 +14,13 @@ import pytest
 
 from examples.pipeline import plain
 from examples.pipeline.pipeline import build_index, index_document
+from examples.pipeline.texts import STANDARD_LIBRARY
 from holdfast.contract.exit_codes import CliExit
 from holdfast.testing import TaskEnvironment
 from tests.support.cli import Cli
 from tests.support.killed_processes import KilledProcesses
 
-LIBRARY = Path(sysconfig.get_path("stdlib"))
+LIBRARY = Path(STANDARD_LIBRARY)
 DOCUMENTS = ["json", "heapq", "textwrap"]
 STAGES = ("read", "split", "count_terms")
 
