@@ -9,12 +9,16 @@ import ast
 import inspect
 import json
 import sysconfig
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 MODULES_FOUND = 6
 HEAD_CHARACTERS = 2000
+
+# In Python 3.11 two threads that parse at the same time may get a SystemError.
+_parsing = threading.Lock()
 
 
 class ToolError(Exception):
@@ -31,7 +35,9 @@ def find_modules(word: str) -> str:
 
 def describe(module: str) -> str:
     """The first paragraph of a module's documentation."""
-    text = ast.get_docstring(ast.parse(_source(module))) or ""
+    source = _source(module)
+    with _parsing:
+        text = ast.get_docstring(ast.parse(source)) or ""
     return " ".join(text.partition("\n\n")[0].split()) or "without a word"
 
 

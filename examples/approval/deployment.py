@@ -48,7 +48,7 @@ async def release(id: str, service: str, version: str) -> None:
 @task(queue="deployments")
 async def deploy(service: str, version: str, owner: str, head: str, answer_hours: float = 24.0) -> Outcome:
     """Ask the owner, remind them when the time is over, then ask the head; release what one of them approves."""
-    request = run_info().run_id
+    request = str(run_info().run_id)
     what = f"{service} {version}"
     questions = [
         (owner, f"Please approve the release of {what}."),
