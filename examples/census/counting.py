@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sysconfig
+import threading
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -11,6 +12,9 @@ from pathlib import Path
 
 #: Not part of the library itself: what was installed into it, and its tests, which are larger than all the rest.
 LEFT_OUT = frozenset({"site-packages", "dist-packages", "test", "__pycache__"})
+
+# In Python 3.11 two threads that parse at the same time may get a SystemError.
+_parsing = threading.Lock()
 
 # Some files of the library have odd literals, and say so when they are parsed.
 warnings.filterwarnings("ignore", category=SyntaxWarning, module="<unknown>")
@@ -72,7 +76,9 @@ def _count_file(file: Path) -> Counts:
     source = file.read_bytes()
     lines = len(source.splitlines())
     try:
-        nodes = list(ast.walk(ast.parse(source)))
+        with _parsing:
+            tree = ast.parse(source)
+        nodes = list(ast.walk(tree))
     except (SyntaxError, ValueError):
         return Counts(files=1, lines=lines, unreadable=1)
     functions = sum(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in nodes)
