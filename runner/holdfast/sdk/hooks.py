@@ -5,13 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from holdfast.domain.errors import DefinitionError
-from holdfast.sdk.run_end import RunEnd
 from holdfast.sdk.run_info import RunInfo
 
+if TYPE_CHECKING:
+    from holdfast.sdk.run_end import RunEnd
+
 RunHook = Callable[[RunInfo], object]
-EndHook = Callable[[RunEnd], object]
+EndHook = Callable[["RunEnd"], object]
 
 _OF_LIFE = ("on_start", "on_wait", "on_resume")
 _OF_ENDS = ("on_failure", "on_cancel", "on_complete")
