@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from benchmarks import cold_start, imports, launch, many_runs, peers, record, resume, waits
+from benchmarks import cold_start, imports, launch, many_runs, peers, record, resume, waiting, waits
 from benchmarks.bench import Bench, set_up
 from benchmarks.line import Line
 from benchmarks.report import report
@@ -27,6 +27,7 @@ _BENCHMARKS: dict[str, Callable[[Bench], Awaitable[list[Line]]]] = {
     "many-runs": many_runs.measure,
     "launch": launch.measure,
     "waits": waits.measure,
+    "waiting": waiting.measure,
     "cold-start": cold_start.measure,
     "imports": imports.measure,
     "peers": peers.measure,

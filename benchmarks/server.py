@@ -33,6 +33,11 @@ class Server:
         return self.postgres.dsn()
 
     @property
+    def pid(self) -> int:
+        """The process whose children serve the connections."""
+        return self.postgres.pid
+
+    @property
     def runner_dsn(self) -> str:
         """As a login with the rights of a pod; the floor uses it too, so that both go the same way."""
         return self.postgres.dsn(role=_RUNNER_LOGIN)

@@ -88,3 +88,18 @@ from (select gen_random_uuid() as id from generate_series(1, $1::integer)) as ma
 -- name: forget_children
 -- What nobody launches is no load for what comes next.
 delete from holdfast.runs where task = 'benchmark-child';
+
+-- name: insert_waiting_runs
+-- Runs that are parked for a year.
+insert into holdfast.runs (
+    id, namespace, name, task, queue, state, wait_kind, due_at, entrypoint, input, max_attempts, backoff_seconds,
+    max_backoff_seconds, multiplier_percent, disruption_limit, pending_deadline_seconds, lease_seconds, attempt,
+    created_at, started_at
+)
+select id, 'default', 'waiting-' || id, 'benchmark-waiting', 'default', 'Waiting', 'timer', now() + interval '1 year', 'a:b', '{}',
+    3, 1, 60, 200, 20, 600, 30, 1, now(), now()
+from (select gen_random_uuid() as id from generate_series(1, $1::integer)) as made;
+
+-- name: forget_waiting_runs
+-- What waits is no part of what comes next.
+delete from holdfast.runs where task = 'benchmark-waiting';
