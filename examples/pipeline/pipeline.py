@@ -19,7 +19,7 @@ MOST_FREQUENT_SHOWN = 10
 
 @dataclass(frozen=True)
 class Index:
-    """What was built. ``failed`` says of each document that is missing from the index why it is, and which run to look at."""
+    """What was built. ``failed`` says of each document that is missing why, and names its run."""
 
     terms: int
     most_frequent: list[str]
