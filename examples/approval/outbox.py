@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 DEFAULT_FOLDER = "approval-outbox"
@@ -21,7 +22,5 @@ def put(kind: str, id: str, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-        try:
+        with suppress(FileExistsError):
             os.link(file.name, folder / id)
-        except FileExistsError:
-            return

@@ -19,7 +19,7 @@ MOST_FREQUENT_SHOWN = 10
 
 @dataclass(frozen=True)
 class Index:
-    """What was built. ``failed`` says of each document that is missing from the index why it is."""
+    """What was built. ``failed`` says of each document that is missing why, and names its run."""
 
     terms: int
     most_frequent: list[str]
@@ -93,7 +93,7 @@ async def build_index(
     return Index(
         terms=len(index),
         most_frequent=texts.most_frequent(index, MOST_FREQUENT_SHOWN),
-        failed={document: end.error.error_message for document, end in by_document.items() if end.error is not None},
+        failed={document: str(end.error) for document, end in by_document.items() if end.error is not None},
     )
 
 

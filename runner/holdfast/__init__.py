@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from holdfast.sdk.children import ChildResult, batch_trigger, batch_trigger_and_wait, trigger, trigger_and_wait
     from holdfast.sdk.events import publish_event, wait_for_event
     from holdfast.sdk.first_of import first_of
+    from holdfast.sdk.idempotency import idempotency_key
     from holdfast.sdk.patches import patched
     from holdfast.sdk.run_end import RunEnd
     from holdfast.sdk.script import run_script
@@ -61,6 +62,7 @@ else:
         ),
         "holdfast.sdk.events": ("publish_event", "wait_for_event"),
         "holdfast.sdk.first_of": ("first_of",),
+        "holdfast.sdk.idempotency": ("idempotency_key",),
         "holdfast.sdk.patches": ("patched",),
         "holdfast.sdk.run_end": ("RunEnd",),
         "holdfast.sdk.script": ("run_script",),
@@ -122,6 +124,7 @@ __all__ = [
     "create_token",
     "first_of",
     "gather",
+    "idempotency_key",
     "now",
     "patched",
     "publish_event",

@@ -131,7 +131,7 @@ async def test_a_kill_after_each_recorded_tool_repeats_no_tool_that_is_recorded(
 
 
 async def test_what_a_tool_cannot_do_goes_back_to_the_model_as_text(
-    environment: TaskEnvironment, model: HeldModel, plain: Report
+    environment: TaskEnvironment, model: HeldModel
 ) -> None:
     result = await environment.run(research, question=QUESTION)
 
