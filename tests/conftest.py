@@ -1,8 +1,8 @@
 """Fixtures that every kind of test may use.
 
 `database` is a fresh, migrated database per test; `shared_database` is one for all tests that look at runs of their
-own only, and is there at once; `empty_database` is one that Holdfast has never seen;
-`pgbouncer` is a transaction pooler in front of `database`; `private_server` is a server that a test may kill.
+own only, and is there at once; `empty_database` is one that Holdfast has never seen; `env` runs tasks on `database`;
+`pgbouncer` is a transaction pooler in front of it; `private_server` is a server that a test may kill.
 Tests in `tests/db`, and those marked `postgres15`, run on PostgreSQL 18 and on 15; `--postgres` chooses one.
 """
 
@@ -18,6 +18,7 @@ import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
+from holdfast.testing import TaskEnvironment
 from tests.support.databases import Database, Server, Servers, running_server
 from tests.support.pooler import Pooler, running_pooler
 
@@ -78,6 +79,13 @@ async def database(postgres_server: Server) -> AsyncIterator[Database]:
     """A fresh database with Holdfast's schema."""
     async with postgres_server.database() as database:
         yield database
+
+
+@pytest.fixture
+async def env(database: Database) -> AsyncIterator[TaskEnvironment]:
+    """Runs tasks in this process, on a fresh database."""
+    async with TaskEnvironment(database.dsn) as env:
+        yield env
 
 
 @pytest_asyncio.fixture(loop_scope="session")

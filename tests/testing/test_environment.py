@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,12 +15,6 @@ from holdfast.testing.store import own_queries
 from tests.support.databases import Database
 
 EVERY_MOMENT = list(FaultPoint)
-
-
-@pytest.fixture
-async def env(database: Database) -> AsyncIterator[TaskEnvironment]:
-    async with TaskEnvironment(database.dsn) as env:
-        yield env
 
 
 executed: list[str] = []

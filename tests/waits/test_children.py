@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -27,13 +26,6 @@ from holdfast.sdk.trigger_options import options_text
 from holdfast.testing import FaultPoint, TaskEnvironment
 from holdfast_engine.postgres.queries import queries
 from tests.support.databases import Database
-
-
-@pytest.fixture
-async def env(database: Database) -> AsyncIterator[TaskEnvironment]:
-    async with TaskEnvironment(database.dsn) as env:
-        yield env
-
 
 executed: list[str] = []
 

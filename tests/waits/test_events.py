@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -16,12 +15,6 @@ from holdfast.domain.errors import InputError, PayloadTooLargeError
 from holdfast.domain.states import State
 from holdfast.testing import FaultPoint, TaskEnvironment
 from tests.support.databases import Database
-
-
-@pytest.fixture
-async def env(database: Database) -> AsyncIterator[TaskEnvironment]:
-    async with TaskEnvironment(database.dsn) as env:
-        yield env
 
 
 @dataclass(frozen=True)

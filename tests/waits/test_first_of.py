@@ -30,12 +30,6 @@ from tests.support.databases import Database
 
 
 @pytest.fixture
-async def env(database: Database) -> AsyncIterator[TaskEnvironment]:
-    async with TaskEnvironment(database.dsn) as env:
-        yield env
-
-
-@pytest.fixture
 async def replaying(database: Database) -> AsyncIterator[TaskEnvironment]:
     async with TaskEnvironment(database.dsn, always_replay=True) as env:
         yield env

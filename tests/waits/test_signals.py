@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -31,12 +30,6 @@ from holdfast.domain.states import State
 from holdfast.testing import CrashPlan, FaultPoint, TaskEnvironment
 from holdfast_engine.postgres.queries import queries
 from tests.support.databases import Database
-
-
-@pytest.fixture
-async def env(database: Database) -> AsyncIterator[TaskEnvironment]:
-    async with TaskEnvironment(database.dsn) as env:
-        yield env
 
 
 @dataclass(frozen=True)
