@@ -100,6 +100,8 @@ class RunDetail(RunView):
     recorded_steps: int
     #: Recorded steps that attempts did not execute again, over all attempts.
     replayed_steps: int
+    #: What must happen outside before it goes on: "token ID", "run NAME", "signal NAME" or "event NAME"; the first 20.
+    waits_for: tuple[str, ...]
 
     @classmethod
     def from_rows(cls, row: Row, payload: Row) -> RunDetail:
@@ -112,6 +114,7 @@ class RunDetail(RunView):
             template=_parsed(payload["template"]) or {},
             recorded_steps=payload["recorded_steps"],
             replayed_steps=payload["replayed_steps"] or 0,
+            waits_for=tuple(payload["waits_for"]),
         )
 
 

@@ -56,6 +56,7 @@ def _facts(run: RunDetail) -> Iterator[tuple[str, Any]]:
     yield "started", _moment(run.started_at)
     yield "finished", _moment(run.finished_at)
     yield "requested", _request(run)
+    yield "waits for", ", ".join(run.waits_for) or None
     yield "next", _moment(run.wake_at) if run.state in _WAITS_FOR_A_TIME else None
     yield "steps", f"{run.recorded_steps} recorded, {run.replayed_steps} replayed"
     yield "failures", f"{run.failures} of {run.max_attempts}; {count(run.disruptions, 'disruption')}"

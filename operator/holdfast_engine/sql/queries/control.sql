@@ -16,7 +16,18 @@ order by id desc
 -- The parts of a run that can be large.
 select r.input, r.result, r.error, r.template,
        (select count(*) from holdfast.steps s where s.run_id = r.id and s.outcome = 'Succeeded')::integer as recorded_steps,
-       (select sum(a.replayed_steps) from holdfast.attempts a where a.run_id = r.id)::integer as replayed_steps
+       (select sum(a.replayed_steps) from holdfast.attempts a where a.run_id = r.id)::integer as replayed_steps,
+       array(
+           select coalesce('token ' || t.id, 'run ' || child.name, s.kind || ' ' || s.name)
+           from holdfast.waits w
+           left join holdfast.tokens t on t.id = w.subject
+           left join holdfast.runs child on child.id = w.subject
+           left join holdfast.subscriptions s on s.id = w.subject
+           where w.run_id = r.id and r.state = 'Waiting'
+             and t.outcome is null and s.outcome is null and child.finished_at is null
+           order by w.group_number, 1
+           limit 20
+       ) as waits_for
 from holdfast.runs r
 where r.id = $1
 
