@@ -91,8 +91,8 @@ class AwaitedSteps:
         session = self._session
         record: StepRecord | None = None
         try:
-            if session.has_unsettled_notes:
-                await session.settle_notes()
+            if session.notes.are_unsettled:
+                await session.notes.settle()
             record, settled = await self._try_until_done(call, strand, args, kwargs)
             if session.has_faults:
                 session.reach(FaultPoint.AFTER_BODY, call.place.key)

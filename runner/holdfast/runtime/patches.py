@@ -31,7 +31,7 @@ class Patches:
         path = strand.branch.path
         if (patch, path) not in self._answers:
             key = f"{PATCH_KIND}:{patch}@{path}"
-            answer, _ = self._session.take_note(
+            answer, _ = self._session.notes.take(
                 strand, PATCH_KIND, patch, lambda: self._is_new(strand, patch), _BOOL, key
             )
             self._answers[patch, path] = answer

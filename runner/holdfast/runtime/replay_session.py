@@ -17,6 +17,7 @@ from holdfast.runtime.awaited import AwaitedSteps
 from holdfast.runtime.blocking import BlockingSteps
 from holdfast.runtime.history import CANCEL_KIND, PATCH_KIND
 from holdfast.runtime.lifeline import Lifeline
+from holdfast.runtime.notes import Notes
 from holdfast.runtime.patience import Patience
 from holdfast.runtime.session import Session, SessionSettings
 from holdfast.runtime.step_call import StepCall
@@ -48,6 +49,7 @@ class ReplaySession(Session):
         self.run_step = _HeldAwaited(self).run_step
         self._blocking = _HeldBlocking(self)
         self.run_step_blocking = self._blocking.run_step
+        self.notes = _HeldNotes(self, self._blocking)
         self._repeats_failures = run.state in FINAL - {State.SUCCEEDED}
         self._stuck_seconds = stuck_seconds
         self.ends: list[str] = []
@@ -73,10 +75,6 @@ class ReplaySession(Session):
         self.departure.check()
         raise AssertionError("the departure has a reason")
 
-    def _note(self, record: StepRecord) -> None:
-        if record.kind not in (CANCEL_KIND, PATCH_KIND):
-            self.reached_end(record.kind, record.name, record.key)
-
     def _watch(self) -> None:
         looks_at = self.loop.time() + self._stuck_seconds
         self.loop.call_later(self._stuck_seconds, self._look, self.history.claims, looks_at, context=Context())
@@ -87,6 +85,19 @@ class ReplaySession(Session):
             self._watch()
         elif claims == self.history.claims:
             self.departure.stop(RunParked("the replay ends here: nothing moves any more"))
+
+
+class _HeldNotes(Notes):
+    """Values of a replay that are not recorded: they are made, and kept for nobody."""
+
+    def __init__(self, session: ReplaySession, blocking: BlockingSteps) -> None:
+        super().__init__(session, blocking)
+        self._replay_session = session
+
+    def put(self, record: StepRecord) -> None:
+        """Say that the history ends here."""
+        if record.kind not in (CANCEL_KIND, PATCH_KIND):
+            self._replay_session.reached_end(record.kind, record.name, record.key)
 
 
 class _HeldAwaited(AwaitedSteps):

@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from holdfast.contract.limits import RESULT_LIMIT_BYTES, STEPS_PER_RUN_LIMIT
+from holdfast.contract.limits import STEPS_PER_RUN_LIMIT
 from holdfast.domain.errors import (
     AttemptFenced,
     BranchError,
@@ -37,6 +37,7 @@ from holdfast.runtime.failures import FailedSteps
 from holdfast.runtime.faults import NO_FAULTS, FaultPoint, Faults
 from holdfast.runtime.history import CANCEL_MARK, Arguments, History
 from holdfast.runtime.lifeline import Lifeline
+from holdfast.runtime.notes import Notes
 from holdfast.runtime.patience import Patience
 from holdfast.runtime.promises import Promises
 from holdfast.runtime.quiet_waits import QuietWaits
@@ -46,7 +47,7 @@ from holdfast.runtime.rest import Rest
 from holdfast.runtime.result_order import ResultOrder
 from holdfast.runtime.sleeping import Sleeps, Timers
 from holdfast.runtime.step_call import StepCall
-from holdfast.sdk.codec import Codec, check_size
+from holdfast.sdk.codec import Codec
 from holdfast.sdk.digest import digest_arguments
 from holdfast.sdk.failure import Failure, recordable, restore
 from holdfast.sdk.journal import Strand
@@ -127,11 +128,11 @@ class Session:
         self.live_branches: set[Strand] = set()
         """All but the root branch."""
         self.thread_branches: dict[int, str] = {}
-        self._last_note: asyncio.Future[None] | None = None
         self.order = ResultOrder(self.loop, self.history, self.departure.all_wait)
         self._blocking = BlockingSteps(self)
         self.run_step = AwaitedSteps(self).run_step
         self.run_step_blocking = self._blocking.run_step
+        self.notes = Notes(self, self._blocking)
         self._promises = Promises(self, self._blocking)
         self._sleeps = Sleeps(self, self._timers, settings.park_threshold_seconds)
         self.recorder = Recorder(self._send, self.note_flags, self.broken)
@@ -152,7 +153,7 @@ class Session:
 
     def note(self, strand: Strand, kind: str, name: str, produce: Callable[[], Any], codec: Codec[Any]) -> Any:
         """See ``Journal.note``."""
-        return self.take_note(strand, kind, name, produce, codec)[0]
+        return self.notes.take(strand, kind, name, produce, codec)[0]
 
     def patched(self, strand: Strand, patch: str) -> bool:
         """See ``Journal.patched``."""
@@ -212,52 +213,9 @@ class Session:
 
     # --- what the parts of the session share -------------------------------------------------------------------------
 
-    def take_note(
-        self,
-        strand: Strand,
-        kind: str,
-        name: str,
-        produce: Callable[[], Any],
-        codec: Codec[Any],
-        key: str | None = None,
-    ) -> tuple[Any, StepRecord]:
-        """Return a recorded value and its record; make and record it if there is none.
-
-        Its place identifies it, or an explicit ``key``.
-        """
-        self.departure.check()
-        place = strand.branch.next_step(name) if key is None else strand.branch.explicit_step(key)
-        recorded = self.claim(place, kind, name, None)
-        if recorded is not None:
-            text = recorded.value if recorded.value is not None else self._blocking.fetch(recorded.key)
-            return self.decoded(codec, recorded, text), recorded
-        text, settled = codec.settle(produce())
-        check_size(text, RESULT_LIMIT_BYTES, f"the value of {name}", setting="RESULT_LIMIT_BYTES")
-        record = StepRecord(
-            place.key, self.next_sequence(), place.position, kind, name, StepOutcome.SUCCEEDED, 1, 0, None, text
-        )
-        # while the attempt leaves no step begins any more, and a held one may have led the code astray (a timeout)
-        if not self.departure.is_draining:
-            self.history.add(record)
-            self._blocking.on_home_loop(lambda: self._note(record))
-        return settled, record
-
     def promise(self, strand: Strand, reference: str) -> None:
         """See ``Journal.promise``."""
         self._promises.promise(strand, reference)
-
-    @property
-    def has_unsettled_notes(self) -> bool:
-        """Whether a value was noted that may not be durable yet."""
-        return self._last_note is not None
-
-    async def settle_notes(self) -> None:
-        """Wait until every value that was noted so far is durable."""
-        note = self._last_note
-        if note is not None:
-            await asyncio.shield(note)
-            if self._last_note is note:
-                self._last_note = None
 
     def place_of(
         self, step: Step[..., Any], strand: Strand, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -342,7 +300,7 @@ class Session:
         """Have it recorded, before the next step's body begins, that the caller of a step or sleep was canceled."""
         self.failures.remember(canceled, mark.key)
         self.history.add(mark)
-        self._note(mark)
+        self.notes.put(mark)
 
     def keys_to_reopen(self, error: BaseException) -> tuple[StepKey, ...]:
         """Return what the next attempt executes again, because of how the task ended."""
@@ -415,9 +373,6 @@ class Session:
             )
             self.departure.stop(mismatch)
             raise mismatch from error
-
-    def _note(self, record: StepRecord) -> None:
-        self._last_note = self.recorder.record(record)
 
     async def forever(self) -> None:
         """Wait until canceled."""

@@ -57,7 +57,7 @@ class Sleeps:
     async def sleep(self, strand: Strand, name: str, find_due: Callable[[], datetime]) -> None:
         """Wait in an asyncio task."""
         session = self._session
-        due, record = session.take_note(strand, SLEEP_KIND, name, find_due, _DATETIME)
+        due, record = session.notes.take(strand, SLEEP_KIND, name, find_due, _DATETIME)
         if session.history.was_canceled(record):
             # its caller lost patience then, and will again
             await session.until_canceled(record, strand)
@@ -76,7 +76,7 @@ class Sleeps:
     def sleep_blocking(self, strand: Strand, name: str, find_due: Callable[[], datetime]) -> None:
         """Wait in a thread."""
         session = self._session
-        due, _ = session.take_note(strand, SLEEP_KIND, name, find_due, _DATETIME)
+        due, _ = session.notes.take(strand, SLEEP_KIND, name, find_due, _DATETIME)
         while (remaining := self._remaining_seconds(due)) > 0:
             if remaining <= self._park_threshold_seconds:
                 session.departure.stopped.wait(remaining)
