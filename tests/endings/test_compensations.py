@@ -96,12 +96,12 @@ async def test_a_retry_alone_undoes_nothing(environment: TaskEnvironment, done: 
 
 async def test_def_steps_and_plain_functions(environment: TaskEnvironment, done: list[str]) -> None:
     @task(retry=ONCE)
-    def in_a_thread() -> None:
+    def notes_twice() -> None:
         note_down("a")
         note_down("b")
         raise LookupError
 
-    await environment.run(in_a_thread)
+    await environment.run(notes_twice)
     assert done == ["note a", "note b", "forget b", "forget a"]
 
 
@@ -363,9 +363,9 @@ async def test_a_step_whose_compensation_could_not_be_recorded(environment: Task
         await (nest(depth - 1) if depth else reserve("a"))
 
     @task(retry=ONCE)
-    async def nests() -> None:
+    async def reserves_deep_inside() -> None:
         await nest(4)
 
-    run = await environment.run(nests)
+    run = await environment.run(reserves_deep_inside)
     assert (run.state, done) == ("Failed", [])
     assert "with a compensation has 97" in str(run.error)

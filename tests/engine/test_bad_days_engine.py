@@ -118,8 +118,8 @@ async def test_a_thousand_runs_wait_while_the_engine_is_killed(engines: Engines)
         async with _hearing(connection, "Succeeded") as succeeded:
             await engines.start(launcher=InnerLauncher(engines.database.runner_dsn))
             while (await _states(connection)) != {"Succeeded": 1000}:
-                succeeded.clear()
                 await succeeded.wait()
+                succeeded.clear()
         ended = await connection.fetch(
             "select attempt, failures, disruptions, count(*) from holdfast.runs group by 1, 2, 3"
         )
