@@ -13,5 +13,5 @@ STEPS: Final = "HOLDFAST_STEPS"
 STEP_KEY: Final = "HOLDFAST_STEP_KEY"
 """Variable of a step's command: the same in every try and attempt, for services that take such a key."""
 
-LINE_LIMIT_BYTES: Final = 2 * 1024 * 1024
+LINE_LIMIT_BYTES: Final = 8 * 1024 * 1024
 """Of one line; more than any result that may be recorded."""

@@ -48,6 +48,8 @@ class Promises:
     def promise(self, strand: Strand, reference: str) -> None:
         """See ``Journal.promise``."""
         session = self._session
+        if session.is_closing:
+            return  # what undoes, or tells of an end, is not undone
         _check_room(strand.branch.path)
         replaced = session.history.replaced.pop(StepKey(strand.branch.path), None)
         if replaced is not None and replaced.outcome is StepOutcome.SUCCEEDED:

@@ -105,6 +105,7 @@ class Session:
         faults: Faults = NO_FAULTS,
     ) -> None:
         self.info = _info(identity, opened)
+        self.is_closing = opened.closing is not None
         self.history = History(opened.history)
         self.failures = FailedSteps()
         self.lifeline = lifeline

@@ -25,7 +25,9 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_can_start boolean := p_reason not in ('ImportFailed', 'UnknownTask', 'PendingDeadlineExceeded');
+    -- a command has no functions to be called, and would be executed again
+    v_can_start boolean := p_reason not in ('ImportFailed', 'UnknownTask', 'PendingDeadlineExceeded')
+        and r.template ->> 'command' is null;
     v_compensates boolean := v_can_start and p_reason <> 'HistoryMismatch' and cardinality(holdfast.undone_steps(r.id)) > 0;
     v_hooks text[] := array['on_complete', case p_state when 'Canceled' then 'on_cancel' else 'on_failure' end];
 begin

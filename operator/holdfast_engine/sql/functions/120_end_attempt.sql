@@ -19,6 +19,8 @@ declare
     v_delay_seconds double precision;
     v_closing jsonb;
 begin
+    -- what is being recorded at this moment is seen below, and nothing is after that
+    perform pg_advisory_xact_lock(uuid_hash_extended(p_run_id, 0));
     select * into r from holdfast.runs where id = p_run_id for update;
     if r.id is null or r.attempt <> p_attempt or r.state not in ('Starting', 'Running', 'Canceling') then
         return r.state;

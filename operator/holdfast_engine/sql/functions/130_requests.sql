@@ -160,10 +160,19 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_sequence integer;
+    v_undone text;
 begin
     select s.sequence into v_sequence from holdfast.steps s where s.run_id = p_run_id and s.key = p_key;
     if v_sequence is null then
         perform holdfast.refuse('HF002', format('run %s has recorded no step %s', p_run_id, p_key));
+    end if;
+    select min(s.key) into v_undone
+    from holdfast.steps s
+    join holdfast.steps c on c.run_id = p_run_id and c.key = 'closing/' || s.key || '/compensate#1' and c.outcome = 'Succeeded'
+    where s.run_id = p_run_id and s.sequence < v_sequence;
+    if v_undone is not null then
+        perform holdfast.refuse('HF005', format('step %s of run %s, which would be kept, was undone', v_undone, p_run_id),
+            'fork it from that step or an earlier one, or start a new run with the same input: holdfast runs replay');
     end if;
     select r.run_id, r.run_name into run_id, run_name from holdfast.replay_run(p_run_id) r;
     insert into holdfast.steps (
@@ -171,7 +180,9 @@ begin
     )
     select fork_run.run_id, s.key, s.sequence, s.position, 0, s.tries, s.recorded_at, s.elapsed_ms, s.kind, s.outcome,
            s.name, s.input_digest, s.value
-    from holdfast.steps s where s.run_id = p_run_id and s.sequence < v_sequence;
+    from holdfast.steps s where s.run_id = p_run_id and s.sequence < v_sequence
+      -- what the older run did is undone by that run alone, and its end was told
+      and s.kind not in ('compensable', 'replaced') and not starts_with(s.key, 'closing/');
     get diagnostics kept_steps = row_count;
     -- which branch is which depends on it
     update holdfast.runs n set python_version = r.python_version

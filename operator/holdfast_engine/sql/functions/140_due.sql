@@ -48,6 +48,8 @@ declare
     v_now timestamptz := holdfast.now();
     v_closing jsonb;
 begin
+    -- what is being recorded at this moment is seen below, and nothing is after that
+    perform pg_advisory_xact_lock(uuid_hash_extended(p_run_id, 0));
     select * into r from holdfast.runs where id = p_run_id for update;
     if r.state not in ('Queued', 'Starting', 'Running', 'Waiting', 'Backoff', 'Canceling')
         or (r.run_deadline_at <= v_now) is not true

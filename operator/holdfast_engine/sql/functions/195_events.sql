@@ -25,17 +25,19 @@ declare
     v_now timestamptz := holdfast.now();
     v_value jsonb := new.value::jsonb;
     v_fields text[] := array(select digest from holdfast.field_digests(v_value));
+    v_subscription_ids uuid[];
     v_subscription_id uuid;
 begin
     perform pg_advisory_xact_lock_shared(hashtextextended(new.namespace || '/' || new.name, 2));
-    for v_subscription_id in
+    -- all of them before the first run: `park` locks its subscription, then the runs that it waits for
+    v_subscription_ids := array(
         select s.id from holdfast.subscriptions s
         where s.kind = 'event' and s.namespace = new.namespace and s.name = new.name and s.outcome is null
           and s.match_field = any(v_fields || ''::text) and (s.match is null or v_value @> s.match)
           and (s.expires_at is null or s.expires_at > v_now)
-        order by s.run_id, s.id for update
-    loop
-        update holdfast.subscriptions s set outcome = 'Completed', message_id = new.id where s.id = v_subscription_id;
+        order by s.run_id, s.id for update);
+    update holdfast.subscriptions s set outcome = 'Completed', message_id = new.id where s.id = any(v_subscription_ids);
+    foreach v_subscription_id in array v_subscription_ids loop
         perform holdfast.wake_waiters(v_subscription_id);
     end loop;
     return null;

@@ -16,6 +16,8 @@ declare
     v_state text;
     v_due timestamptz := v_now + make_interval(secs => coalesce(p_wake_after_seconds, case when p_kind not in ('token', 'child', 'signal', 'event') then 0 end));
 begin
+    -- as `end_attempt` does, which needs it before the run's row
+    perform pg_advisory_xact_lock(uuid_hash_extended(p_run_id, 0));
     perform holdfast.settle_subscriptions(p_run_id);
     -- whoever resolves a subject locks it before the runs that wait for it: so nobody can do it between here and the end
     perform from holdfast.tokens t where t.id = any(p_subjects) order by t.id for share;
@@ -63,7 +65,8 @@ begin
         suspended_from = case when v_state = 'Suspended' then case when p_kind in ('handover', 'suspend') then 'Queued' else 'Waiting' end end,
         suspended_at = case when v_state = 'Suspended' then v_now end,
         suspend_requested_at = null,
-        failures_since_progress = 0,
+        -- to wait is no progress of a closing, which ends by nothing else
+        failures_since_progress = case when r.closing is null then 0 else failures_since_progress end,
         session_hash = null, lease_expires_at = null, attempt_deadline_at = null
     where id = p_run_id and state = 'Running';
     return v_state;

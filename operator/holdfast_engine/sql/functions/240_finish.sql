@@ -12,6 +12,8 @@ declare
     r holdfast.runs;
     v_now timestamptz := holdfast.now();
 begin
+    -- as `end_attempt` does, which needs it before the run's row
+    perform pg_advisory_xact_lock(uuid_hash_extended(p_run_id, 0));
     select * into r from holdfast.runs where id = p_run_id for update;
     if (r.attempt = p_attempt and r.session_hash = sha256(p_session)) is not true then
         if r.attempt = p_attempt and exists (

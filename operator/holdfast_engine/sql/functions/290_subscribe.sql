@@ -17,6 +17,8 @@ declare
     v_match jsonb := p_match::jsonb;
     s holdfast.subscriptions;
 begin
+    -- as `record` does: a newer attempt waits, while the fence below holds
+    perform pg_advisory_xact_lock_shared(uuid_hash_extended(p_run_id, 0));
     select r.namespace into v_namespace from holdfast.runs r
     where r.id = p_run_id and r.attempt = p_attempt and r.session_hash = sha256(p_session);
     if not found then
