@@ -130,6 +130,13 @@ class BlockingSteps:
         self._take_turn(recorded, strand)
         return session.recorded_result(step, recorded, text)
 
+    def wake_in_turn(self, woke: StepRecord | None, make: Callable[[], StepRecord], strand: Strand) -> None:
+        """Return when a sleep that is over is the next to come back; have that recorded if it was not."""
+        if woke is None:
+            self._record_result(make())
+        else:
+            self._take_turn(woke, strand)
+
     def _take_turn(self, record: StepRecord, strand: Strand) -> None:
         """In a thread beside others: return when the result is the next to come back."""
         session = self._session

@@ -24,6 +24,10 @@ recorded.
 
 CANCEL_KIND = "cancel"
 
+WOKE_KIND = "woke"
+WOKE_MARK = "~woke"
+"""Suffix of the key of a record that says when, among other results, a sleep was over."""
+
 Arguments = tuple[tuple[object, ...], Mapping[str, object]]
 
 PATCH_KIND = "patch"
@@ -161,6 +165,12 @@ class History:
         """Return the record of a step, or a mark of cancellation; None if there is none."""
         if key.endswith(CANCEL_MARK):
             return self._marks.get(StepKey(key.removesuffix(CANCEL_MARK)))
+        return self._records.get(key)
+
+    def woke(self, sleep: StepKey) -> StepRecord | None:
+        """Return and claim the record of the end of a sleep; None if it was not over in an earlier attempt."""
+        key = StepKey(sleep + WOKE_MARK)
+        self._claimed[key] = branch_of(key)
         return self._records.get(key)
 
     def records(self, inside: StepKey | None = None) -> list[StepRecord]:

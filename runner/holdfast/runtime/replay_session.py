@@ -15,7 +15,7 @@ from holdfast.protocol.no_database import NoDatabase
 from holdfast.protocol.recorded_run import RecordedRun
 from holdfast.runtime.awaited import AwaitedSteps
 from holdfast.runtime.blocking import BlockingSteps
-from holdfast.runtime.history import CANCEL_KIND, PATCH_KIND
+from holdfast.runtime.history import CANCEL_KIND, PATCH_KIND, WOKE_KIND
 from holdfast.runtime.lifeline import Lifeline
 from holdfast.runtime.notes import Notes
 from holdfast.runtime.patience import Patience
@@ -96,7 +96,7 @@ class _HeldNotes(Notes):
 
     def put(self, record: StepRecord) -> None:
         """Say that the history ends here."""
-        if record.kind not in (CANCEL_KIND, PATCH_KIND):
+        if record.kind not in (CANCEL_KIND, PATCH_KIND, WOKE_KIND):
             self._replay_session.reached_end(record.kind, record.name, record.key)
 
 

@@ -184,6 +184,10 @@ class Session:
         """See ``Journal.sleep_blocking``."""
         self._sleeps.sleep_blocking(strand, name, find_due)
 
+    def wake_in_turn(self, woke: StepRecord | None, make: Callable[[], StepRecord], strand: Strand) -> None:
+        """In a thread: return when a sleep that is over is the next to come back; have that recorded if it was not."""
+        self._blocking.wake_in_turn(woke, make, strand)
+
     # --- branches ----------------------------------------------------------------------------------------------------
 
     def branch_began(self, strand: Strand) -> None:

@@ -9,6 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+from holdfast.domain.scopes import StepKey
+from holdfast.protocol.messages import StepOutcome, StepRecord
+from holdfast.runtime.history import WOKE_KIND, WOKE_MARK
 from holdfast.runtime.step_call import cancel_mark_of
 from holdfast.sdk.codec import codec_for
 from holdfast.sdk.journal import Strand
@@ -68,15 +71,27 @@ class Sleeps:
                 else:
                     with session.departure.waiting(strand.branch.path, due):
                         await session.quietly.sleep(min(remaining, self._timers.next_in_seconds()))
+            if session.live_branches and not session.departure.is_draining:
+                await self._wake_in_turn(record, strand)
         except asyncio.CancelledError as canceled:
             session.departure.check()
             session.note_canceled(cancel_mark_of(record.key, record.name, session.next_sequence()), canceled)
             raise
 
+    async def _wake_in_turn(self, sleep: StepRecord, strand: Strand) -> None:
+        """Come back among other results where it did first: the code may look at who was first."""
+        session = self._session
+        woke = session.history.woke(sleep.key)
+        if woke is None:
+            woke = _woke_mark(sleep, session.next_sequence())
+            session.notes.put(woke)
+        await session.order.turn(woke.sequence, (strand.branch.path,))
+        session.order.end_turn()
+
     def sleep_blocking(self, strand: Strand, name: str, find_due: Callable[[], datetime]) -> None:
         """Wait in a thread."""
         session = self._session
-        due, _ = session.notes.take(strand, SLEEP_KIND, name, find_due, _DATETIME)
+        due, record = session.notes.take(strand, SLEEP_KIND, name, find_due, _DATETIME)
         while (remaining := self._remaining_seconds(due)) > 0:
             if remaining <= self._park_threshold_seconds:
                 session.departure.stopped.wait(remaining)
@@ -84,6 +99,15 @@ class Sleeps:
                 with session.departure.waiting(strand.branch.path, due):
                     session.departure.stopped.wait(min(remaining, self._timers.next_in_seconds()))
             session.departure.check()
+        if session.live_branches and not session.departure.is_draining:
+            woke = session.history.woke(record.key)
+            session.wake_in_turn(woke, lambda: _woke_mark(record, session.next_sequence()), strand)
 
     def _remaining_seconds(self, due: datetime) -> float:
         return (due - self._session.database_now()).total_seconds()
+
+
+def _woke_mark(sleep: StepRecord, sequence: int) -> StepRecord:
+    return StepRecord(
+        StepKey(sleep.key + WOKE_MARK), sequence, 0, WOKE_KIND, sleep.name, StepOutcome.SUCCEEDED, 1, 0, None, "null"
+    )
