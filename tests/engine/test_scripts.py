@@ -148,6 +148,28 @@ async def test_a_failure_that_the_script_handles_is_the_same_in_every_attempt(sc
     assert scripts.read("codes") == ["7", "7"]
 
 
+async def test_a_failure_that_the_script_went_on_from_is_not_tried_again(scripts: Scripts) -> None:
+    run = await scripts.run("""
+        holdfast step bad -- sh -c 'effect bad; [ "$HOLDFAST_ATTEMPT" -ge 2 ]' ||
+            holdfast step instead -- effect instead
+        [ "$HOLDFAST_ATTEMPT" -ge 2 ]
+    """)
+    assert (run["state"], run["attempt"]) == ("Succeeded", 2)
+    assert Counter(scripts.read("effects")) == {"bad": 1, "instead": 1}
+
+
+async def test_what_failed_side_by_side_is_tried_again(scripts: Scripts) -> None:
+    run = await scripts.run("""
+        part() { holdfast step --key "$1" part -- sh -c 'effect "$1"; [ "$HOLDFAST_ATTEMPT" -ge 2 ]' - "$1"; }
+        part part-1 & one=$!
+        part part-2 & two=$!
+        wait "$two" || true
+        wait "$one"
+    """)
+    assert (run["state"], run["attempt"]) == ("Succeeded", 2)
+    assert Counter(scripts.read("effects")) == {"part-1": 2, "part-2": 2}
+
+
 async def test_a_long_sleep_ends_the_process(scripts: Scripts) -> None:
     await scripts.start()
     run_id = await scripts.trigger("""
@@ -201,12 +223,13 @@ async def test_a_bad_call_says_what_is_wrong(scripts: Scripts) -> None:
     calls = {
         "step x -- no-such-program": (127, "the command 'no-such-program' cannot be run: No such file or directory"),
         "step a/b -- true": (1, "step name 'a/b'"),
-        "step y -- head -c 1048577 /dev/zero": (1, "over 1,048,576 bytes"),
+        "step y -- head -c 1048577 /dev/zero": (1, "over 1,048,576 bytes as it is recorded"),
         "step --max-attempts 0 z -- true": (1, "at least one try is needed"),
         "step x": (2, "the following arguments are required"),
+        "step b -- head -c 1000000 /dev/urandom": (1, "over 1,048,576 bytes as it is recorded"),
         "sleep": (2, "give a duration or --until"),
         "sleep soon": (2, "'soon' is no duration"),
-        "sleep --until 2030-01-01T08:00": (2, "needs a zone"),
+        "sleep --until 2030-01-01T08:00": (2, "needs a time of day and a zone"),
     }
     script = ""
     for number, call in enumerate(calls):

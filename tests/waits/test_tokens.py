@@ -14,7 +14,7 @@ import pytest
 from holdfast import TokenTimedOutError, create_token, gather, step, task, wait_for_token
 from holdfast.domain.errors import InputError
 from holdfast.domain.states import State
-from holdfast.testing import FaultPoint, TaskEnvironment
+from holdfast.testing import CrashPlan, CrashPoint, FaultPoint, TaskEnvironment
 from holdfast.testing.results import RunResult
 from holdfast_engine.postgres.queries import queries
 from tests.support.databases import Database
@@ -292,3 +292,18 @@ async def test_a_token_that_another_run_waits_for_outlives_its_run(env: TaskEnvi
 async def _count(connection: asyncpg.Connection, token_id: UUID) -> int:
     count: int = await connection.fetchval("select count(*) from holdfast.tokens where id = $1", token_id)
     return count
+
+
+@task(name="task-that-gets-half-a-character")
+async def take_any_text() -> Any:
+    return await wait_for_token(await create_token())
+
+
+@pytest.mark.parametrize("value", ["\ud800", ["a\udc00b", "\0"], {"\ud800": 1}])
+async def test_half_a_character_is_a_value_like_others(env: TaskEnvironment, value: Any) -> None:
+    waiting = await env.run(take_any_text)
+    (token,) = await env.open_tokens(waiting)
+    await env.complete_token(token, value)
+    plan = CrashPlan([CrashPoint(FaultPoint.AFTER_RECORD, "wait_for_token")])
+    done = await env.drive(take_any_text, waiting.run_id, plan)
+    assert (done.state, done.result, done.attempts) == ("Succeeded", value, 3), done.message

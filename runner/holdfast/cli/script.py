@@ -23,6 +23,9 @@ from holdfast.contract.script import STEP_KEY, STEPS
 _RUN_ID: Final = "HOLDFAST_RUN_ID"
 _CHUNK_BYTES = 64 * 1024
 _PARENT_LOOK_SECONDS = 0.1
+_TAG_BYTES = 100
+"""More than what is recorded around output that is no text."""
+
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 Message = dict[str, Any]
@@ -36,6 +39,9 @@ def run(arguments: Sequence[str]) -> int:
     """Do what the arguments say and return the exit code."""
     asked = _parser().parse_args(arguments)
     where = os.environ.get(STEPS)
+    if where is not None and not re.fullmatch(r".+:\d+:.+", where):
+        _complain(f"{STEPS} is {where!r}, not HOST:PORT:SECRET as the runner sets it")
+        return CliExit.USAGE
     if where is None and _RUN_ID in os.environ:
         _complain(
             f"this command runs without a runner ({STEPS} is not set), so nothing of it can be recorded. "
@@ -81,7 +87,7 @@ def _time(text: str) -> datetime:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no time: 2030-01-01T08:00:00Z") from None
     if due.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} needs a zone: {text}Z")
+        raise argparse.ArgumentTypeError(f"{text!r} needs a time of day and a zone: 2030-01-01T08:00:00Z")
     return due
 
 
@@ -169,9 +175,9 @@ def _execute(command: Sequence[str], variables: Mapping[str, str]) -> tuple[int,
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     output = _shown(process.stdout)
     code = process.wait()
-    if code == 0 and len(output) > RESULT_LIMIT_BYTES:
+    if code == 0 and (len(output) > RESULT_LIMIT_BYTES or _recorded_bytes(output) > RESULT_LIMIT_BYTES):
         _complain(
-            f"the output of {command[0]!r} has over {RESULT_LIMIT_BYTES:,} bytes, the most that is recorded. "
+            f"the output of {command[0]!r} has over {RESULT_LIMIT_BYTES:,} bytes as it is recorded (JSON), the most. "
             "Write it to a file, and print where that is"
         )
         return 1, b""
@@ -187,6 +193,13 @@ def _shown(source: IO[bytes]) -> bytes:
         if len(kept) <= RESULT_LIMIT_BYTES:
             kept += chunk
     return bytes(kept)
+
+
+def _recorded_bytes(output: bytes) -> int:
+    text = _as_text(output)
+    if isinstance(text, str):
+        return len(json.dumps(text, ensure_ascii=False).encode())
+    return len(output) * 4 // 3 + _TAG_BYTES
 
 
 def _as_text(output: bytes) -> str | Message:

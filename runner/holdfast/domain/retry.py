@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,6 +10,11 @@ from holdfast.domain.errors import DefinitionError, NonRetryableError, RetryAfte
 
 _EXPONENT_LIMIT = 60
 """2.0 ** 60 s is past every sensible ``max_backoff``; it keeps the power finite."""
+
+
+def is_number(value: object) -> bool:
+    """Tell whether ``value`` is a finite number, and not a truth value."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,11 @@ class Retry:
     give_up_on: tuple[type[Exception], ...] = ()
 
     def __post_init__(self) -> None:
+        for name in ("backoff", "max_backoff", "multiplier"):
+            if not is_number(getattr(self, name)):
+                raise DefinitionError(f"Retry({name}={getattr(self, name)!r}): a finite number is needed")
+        if type(self.max_attempts) is not int:
+            raise DefinitionError(f"Retry(max_attempts={self.max_attempts!r}): a whole number is needed")
         if self.max_attempts < 1:
             raise DefinitionError(f"Retry(max_attempts={self.max_attempts}): at least one try is needed")
         if self.backoff < 0 or self.max_backoff < 0:

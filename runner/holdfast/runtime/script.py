@@ -89,6 +89,8 @@ class ScriptSteps:
             if not hmac.compare_digest(str(request.get("secret")), self._secret):
                 return _end(1, f"this is not the secret of {STEPS}")
             strand = Strand(self._session, self._branch, asyncio.current_task())
+            if request.get("key") is None:
+                self._failures.clear()  # the script went on from them: it has handled them
             if request.get("do") == "step":
                 output = await self._step(request, strand, reader, writer)
                 return {**_end(0), "output": {"hex": output.hex()} if isinstance(output, bytes) else output}

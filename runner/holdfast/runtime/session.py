@@ -18,6 +18,8 @@ from holdfast.contract.limits import STEPS_PER_RUN_LIMIT
 from holdfast.domain.errors import (
     AttemptFenced,
     BranchError,
+    CommandFailedError,
+    CommandNotFoundError,
     ControlFlow,
     EncodingError,
     HistoryMismatch,
@@ -178,7 +180,10 @@ class Session:
 
         self.refuse_other_loop()
         known = command_environment(str(self.info.run_id), self.info.attempt, "{}")
-        await run_script(self, strand.branch, command, {**known, **variables}, _SCRIPT_GRACE_SECONDS)
+        try:
+            await run_script(self, strand.branch, command, {**known, **variables}, _SCRIPT_GRACE_SECONDS)
+        except CommandNotFoundError as error:  # of a task that is itself a command it says that the task is not there
+            raise CommandFailedError(str(error)) from None
 
     def sleep_blocking(self, strand: Strand, name: str, find_due: Callable[[], datetime]) -> None:
         """See ``Journal.sleep_blocking``."""

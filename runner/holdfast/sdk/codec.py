@@ -16,6 +16,7 @@ from holdfast.sdk import tagged
 from holdfast.sdk.advice import advice
 from holdfast.sdk.excerpt import excerpt, type_name
 from holdfast.sdk.hints import type_hints
+from holdfast.sdk.tagged import is_well_formed
 from holdfast.sdk.typed import TypedForm, spell_annotation
 
 T = TypeVar("T")
@@ -169,7 +170,10 @@ class _JsonForm:
     """For `PlainJson`."""
 
     def settle(self, value: object) -> tuple[str, Any]:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")), value
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        if not is_well_formed(text):  # half a character, as JSON allows it
+            text = json.dumps(value, separators=(",", ":"))
+        return text, value
 
     def decode(self, text: str) -> Any:
         return json.loads(text)

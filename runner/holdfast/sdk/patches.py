@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from holdfast.domain.errors import DefinitionError
 from holdfast.sdk.journal import current_strand
 from holdfast.sdk.step import check_step_name
 
@@ -19,6 +20,8 @@ def patched(id: str) -> bool:
     Raises:
         DefinitionError: ``id`` cannot be a name.
     """
+    if not isinstance(id, str):
+        raise DefinitionError(f"patched({id!r}) needs a text")
     check_step_name(id)
     strand = current_strand()
     return True if strand is None else strand.journal.patched(strand, id)

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 
-from holdfast.domain.errors import CommandFailedError, CommandNotFoundError, InputError
+from holdfast.domain.errors import CommandFailedError, InputError
 from holdfast.sdk.journal import current_strand
 
 
@@ -21,8 +21,7 @@ async def run_script(command: Sequence[str], variables: Mapping[str, str] | None
         variables: of its environment, besides those of this process.
 
     Raises:
-        CommandFailedError: it ended with another code than 0, or by a signal.
-        CommandNotFoundError: there is no such program, or it may not be executed.
+        CommandFailedError: it ended with another code than 0, or by a signal, or cannot be executed.
         InputError: the command is empty, or a text and not a list of texts.
     """
     if isinstance(command, str) or not command:
@@ -34,6 +33,6 @@ async def run_script(command: Sequence[str], variables: Mapping[str, str] | None
     try:
         process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **(variables or {})})
     except OSError as error:
-        raise CommandNotFoundError(f"the command {command[0]!r} cannot be run: {error.strerror}") from None
+        raise CommandFailedError(f"the command {command[0]!r} cannot be run: {error.strerror}") from None
     if code := await process.wait():
         raise CommandFailedError(f"the command {command[0]!r} ended with exit code {code}")

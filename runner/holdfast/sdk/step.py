@@ -9,7 +9,7 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from holdfast.contract.limits import STEP_NAME_LIMIT
 from holdfast.domain.errors import DefinitionError
-from holdfast.domain.retry import NO_RETRY, Retry
+from holdfast.domain.retry import NO_RETRY, Retry, is_number
 from holdfast.sdk.codec import Codec, codec_for_result
 from holdfast.sdk.compensation import check_compensation, compensable_body, register_compensable
 from holdfast.sdk.journal import current_strand
@@ -183,8 +183,10 @@ def step(
 
     def decorate(function: Callable[P, R]) -> Step[P, R]:
         step_name = _checked_name(function, name)
-        if timeout is not None and timeout <= 0:
-            raise DefinitionError(f"step {step_name}: timeout={timeout} must be a positive number of seconds")
+        if timeout is not None and not (is_number(timeout) and timeout > 0):
+            raise DefinitionError(f"step {step_name}: timeout={timeout!r} must be a positive number of seconds")
+        if not isinstance(retry, Retry):
+            raise DefinitionError(f"step {step_name}: retry={retry!r} must be a Retry(...)")
         made = Step(function, name=step_name, retry=retry, timeout_seconds=timeout, key=key, compensate=compensate)
         made.codec.check()
         if compensate is not None:

@@ -91,7 +91,8 @@ def _tagged(kind: str, value: object, **more: object) -> dict[str, object]:
     return {MARK: kind, "value": value, **more}
 
 
-def _is_well_formed(text: str) -> bool:
+def is_well_formed(text: str) -> bool:
+    """Tell whether a text holds whole characters only, and can be written as UTF-8."""
     if text.isascii():
         return True
     try:
@@ -106,7 +107,7 @@ def _tag_itself(value: object, path: Path) -> object:
 
 
 def _tag_str(value: str, path: Path) -> object:
-    if _is_well_formed(value):
+    if is_well_formed(value):
         return value
     return _tagged("text", _base64(value.encode("utf-8", "surrogatepass")))
 
@@ -124,7 +125,7 @@ def _tag_list(value: list[object], path: Path) -> list[object]:
 def _tag_dict(value: dict[Any, Any], path: Path) -> object:
     plain: dict[str, object] = {}
     for key, item in value.items():
-        if type(key) is not str or key == MARK or not _is_well_formed(key):
+        if type(key) is not str or key == MARK or not is_well_formed(key):
             return _tag_pairs(value, path)
         is_bare = type(item) in _BARE or (type(item) is str and item.isascii())
         plain[key] = item if is_bare else _tag(item, (*path, key))

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from holdfast.domain.errors import DefinitionError, DuplicateTaskError
-from holdfast.domain.retry import Retry
+from holdfast.domain.retry import Retry, is_number
 from holdfast.sdk.codec import Codec, codec_for_result
 from holdfast.sdk.hooks import NO_HOOKS, EndHook, Hooks, RunHook
 from holdfast.sdk.signature import Signature
@@ -151,8 +151,12 @@ def task(
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise DefinitionError(f"{function.__qualname__} is a generator: a task has one result, return a list")
         for option, seconds in (("timeout", timeout), ("attempt_timeout", attempt_timeout)):
-            if seconds is not None and seconds < 1:
-                raise DefinitionError(f"task {function.__qualname__}: {option}={seconds} must be at least 1 second")
+            if seconds is not None and not (is_number(seconds) and seconds >= 1):
+                raise DefinitionError(
+                    f"task {function.__qualname__}: {option}={seconds!r} must be a number of seconds, at least 1"
+                )
+        if retry is not None and not isinstance(retry, Retry):
+            raise DefinitionError(f"task {function.__qualname__}: retry={retry!r} must be a Retry(...)")
         made = Task(
             function,
             name=name or function.__name__,
