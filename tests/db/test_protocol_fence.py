@@ -116,11 +116,9 @@ async def test_a_newer_attempt_waits_for_a_record_under_way_and_sees_it(
     slow = await connect()
     async with slow.transaction():
         await older.on(slow).record("0/late#1", '"late"')
-        newer = await control.next_attempt(older)
-        opening_connection = await connect()
-        opening = asyncio.create_task(newer.on(opening_connection).history())
-        await until_blocked(control.connection, opening_connection, opening)
-    (step,) = await opening
+        replacing = asyncio.create_task(control.next_attempt(older))
+        await until_blocked(await connect(), control.connection, replacing)
+    (step,) = await (await replacing).history()
     assert (step["step_key"], step["step_value"]) == ("0/late#1", '"late"')
 
 
@@ -129,11 +127,9 @@ async def test_several_records_under_way_are_waited_for(control: ControlPlane, c
     slow = await connect()
     async with slow.transaction():
         await older.on(slow).record_many({"key": "0/a#1"}, {"key": "0/b#1", "sequence": 2})
-        newer = await control.next_attempt(older)
-        opening_connection = await connect()
-        opening = asyncio.create_task(newer.on(opening_connection).history())
-        await until_blocked(control.connection, opening_connection, opening)
-    assert [step["step_key"] for step in await opening] == ["0/a#1", "0/b#1"]
+        replacing = asyncio.create_task(control.next_attempt(older))
+        await until_blocked(await connect(), control.connection, replacing)
+    assert [step["step_key"] for step in await (await replacing).history()] == ["0/a#1", "0/b#1"]
 
 
 @pytest.mark.parametrize("call", ["record", "record_many"])
