@@ -16,7 +16,7 @@ from holdfast.contract.environment import AttemptEnvironment
 from holdfast.runtime.faults import FaultPoint
 from holdfast.sdk.task import Task
 from holdfast.testing import CrashPlan, CrashPoint, RunResult, TaskEnvironment
-from holdfast.testing.process import KILL_AT
+from holdfast.testing.process import KILL_AT, PARK_AFTER_SECONDS
 from tests.support.oracle import Oracle, effects, executed_after_record
 
 WATCHDOG_SECONDS = 60.0
@@ -150,7 +150,7 @@ async def _to_its_end(drive: Callable[[], Awaitable[RunResult]]) -> RunResult:
 
 
 async def _process(attempt: AttemptEnvironment, crash: CrashPoint | None) -> int:
-    variables = os.environ | attempt.to_mapping()
+    variables = os.environ | attempt.to_mapping() | {PARK_AFTER_SECONDS: "0.5"}
     variables.pop(KILL_AT, None)
     if crash is not None:
         variables[KILL_AT] = str(crash)

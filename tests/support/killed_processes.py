@@ -14,7 +14,7 @@ from uuid import UUID
 from holdfast.contract.environment import AttemptEnvironment
 from holdfast.sdk.task import Task
 from holdfast.testing import CrashPoint, RunResult, TaskEnvironment
-from holdfast.testing.process import KILL_AT
+from holdfast.testing.process import KILL_AT, PARK_AFTER_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,7 +47,7 @@ class KilledProcesses:
         return await self._environment.drive_with(task, run.run_id, self._launch)
 
     async def _launch(self, attempt: AttemptEnvironment) -> str:
-        variables = os.environ | attempt.to_mapping()
+        variables = os.environ | attempt.to_mapping() | {PARK_AFTER_SECONDS: "0.5"}
         variables.pop(KILL_AT, None)
         left = self.deaths.get(attempt.entrypoint or "", [])[self._died[attempt.run_id] :]
         if left:

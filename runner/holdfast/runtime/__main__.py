@@ -13,9 +13,10 @@ from holdfast.contract.exit_codes import RunnerExit
 from holdfast.domain.errors import AttemptEnvironmentError
 from holdfast.runtime.attempt import Attempt
 from holdfast.runtime.faults import NO_FAULTS, Faults
+from holdfast.runtime.session import DEFAULT_SETTINGS, SessionSettings
 
 
-def main(faults: Faults = NO_FAULTS) -> None:
+def main(faults: Faults = NO_FAULTS, settings: SessionSettings = DEFAULT_SETTINGS) -> None:
     """Run the attempt that the environment names, and leave."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
@@ -23,13 +24,13 @@ def main(faults: Faults = NO_FAULTS) -> None:
     except AttemptEnvironmentError as error:
         sys.stderr.write(f"holdfast: {error}\n")
         _leave(RunnerExit.USAGE)
-    asyncio.run(_run_and_leave(environment, faults))
+    asyncio.run(_run_and_leave(environment, faults, settings))
 
 
-async def _run_and_leave(environment: AttemptEnvironment, faults: Faults) -> NoReturn:
+async def _run_and_leave(environment: AttemptEnvironment, faults: Faults, settings: SessionSettings) -> NoReturn:
     """Run the attempt, then leave from inside the event loop: closing it waits for threads, which may never end."""
     try:
-        code = await Attempt(environment, faults=faults).run()
+        code = await Attempt(environment, faults=faults, settings=settings).run()
     except Exception:
         logging.getLogger("holdfast").exception("holdfast: the runner failed")
         code = RunnerExit.INTERNAL

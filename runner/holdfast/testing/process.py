@@ -2,7 +2,8 @@
 
 It is ``python -m holdfast.runtime`` otherwise. ``HOLDFAST_TEST_KILL_AT`` says where, as ``after body|fetch|2``: the
 moment, the name or key of the step, and the how manieth time in this process. There it sends itself SIGKILL: nothing is
-flushed, closed or said goodbye to. Without the variable it is an attempt like any other.
+flushed, closed or said goodbye to. ``HOLDFAST_TEST_PARK_AFTER_SECONDS`` says how long it waits before it leaves.
+Without these variables it is an attempt like any other.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from typing import NoReturn
 
 from holdfast.contract.exit_codes import RunnerExit
 from holdfast.runtime.__main__ import main
+from holdfast.runtime.session import DEFAULT_SETTINGS, SessionSettings
 from holdfast.testing.crashes import CrashPlan, CrashPoint
 
 KILL_AT = "HOLDFAST_TEST_KILL_AT"
+PARK_AFTER_SECONDS = "HOLDFAST_TEST_PARK_AFTER_SECONDS"
 
 
 def kill_this_process(why: str) -> NoReturn:
@@ -34,5 +37,10 @@ def _plan() -> CrashPlan:
         raise SystemExit(RunnerExit.USAGE) from None
 
 
+def _settings() -> SessionSettings:
+    seconds = os.environ.get(PARK_AFTER_SECONDS)
+    return DEFAULT_SETTINGS if seconds is None else SessionSettings(park_threshold_seconds=float(seconds))
+
+
 if __name__ == "__main__":
-    main(_plan())
+    main(_plan(), _settings())
